@@ -1,0 +1,69 @@
+"""What every command line shares: logging, progress on a terminal, errors without tracebacks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from aqa.errors import UserError
+
+log = logging.getLogger("aqa")
+
+
+def run(main: Callable[[], None], log_file: Path | None = None) -> None:
+    """Run a command line's work and exit: 0, 1 for a `UserError` (one line), 2 for a defect of ours.
+
+    Messages go to stderr and, if given, to `log_file`; a defect's traceback goes to the log file, or
+    to stderr where there is none.
+    """
+    setup(log_file)
+    try:
+        main()
+    except UserError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        os._exit(141)
+    except Exception as error:
+        if log_file is None:
+            log.exception("unexpected error: please report it with this text")
+        else:
+            _file_only(log_file, error)
+            log.error("unexpected %s: %s (details: %s)", type(error).__name__, error, log_file)
+        sys.exit(2)
+
+
+def setup(log_file: Path | None = None) -> None:
+    """Send `aqa` log messages to stderr and to `log_file`."""
+    log.setLevel(logging.INFO)
+    log.handlers.clear()
+    log.propagate = False
+    stderr = logging.StreamHandler()
+    stderr.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.addHandler(stderr)
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+
+
+def _file_only(log_file: Path, error: Exception) -> None:
+    for handler in log.handlers:
+        if isinstance(handler, logging.FileHandler):
+            record = log.makeRecord(
+                log.name,
+                logging.ERROR,
+                str(log_file),
+                0,
+                "unexpected error",
+                (),
+                (type(error), error, error.__traceback__),
+            )
+            handler.emit(record)
