@@ -1,0 +1,1 @@
+"""Getting the datasets' files: what each consists of, downloads, archives, broadcasts, provenance."""

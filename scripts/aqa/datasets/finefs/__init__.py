@@ -1,0 +1,1 @@
+"""FineFS: grades of execution of figure skating elements (Ji et al., ACM Multimedia 2023)."""

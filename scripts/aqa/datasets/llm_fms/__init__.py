@@ -1,0 +1,1 @@
+"""LLM-FMS: questions about keyframes of the Functional Movement Screen (Xing et al., PLOS ONE 2025)."""
