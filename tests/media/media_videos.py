@@ -1,0 +1,163 @@
+"""Real files for the media tests: every frame carries its number as a row of black and white cells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from aqa.files import digest_file, write_jsonl
+from aqa.media.store import read_frames
+from aqa.records import Clip, Media, Question, Sample
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "media.py"
+CELL, BITS = 16, 10
+
+
+def numbered(number: int, width: int = 176, height: int = 96) -> np.ndarray:
+    """A picture (h, w, 3) that shows `number`: cells of 16 pixels, Gray code, highest bit first."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    image[40:, :, 1] = (np.arange(width) + 3 * number) % 256
+    gray = number ^ (number >> 1)
+    for bit in range(BITS):
+        value = 255 if gray >> (BITS - 1 - bit) & 1 else 0
+        image[:CELL, bit * CELL : (bit + 1) * CELL] = value
+    return image
+
+
+def number_in(image: np.ndarray) -> int:
+    """Read the number that a picture shows."""
+    gray, number = 0, 0
+    for bit in range(BITS):
+        cell = image[4 : CELL - 4, bit * CELL + 4 : (bit + 1) * CELL - 4]
+        gray = gray << 1 | int(cell.mean() > 127)
+    while gray:
+        number ^= gray
+        gray >>= 1
+    return number
+
+
+def decode(jpeg: bytes) -> np.ndarray:
+    """Decode a stored frame."""
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
+
+
+def make_video(
+    path: Path,
+    numbers: Iterable[int],
+    *,
+    rate: Fraction | int = 25,
+    size: tuple[int, int] = (176, 96),
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    times_ms: Sequence[int] | None = None,
+    rotation: int | None = None,
+    flip: bool = False,
+    mux: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
+    with_audio: bool = False,
+) -> Path:
+    """Encode numbered pictures; by default H.264 with B-frames and a keyframe every 12 frames."""
+    with av.open(str(path), "w", options=mux or {}) as container:
+        stream: Any = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.thread_count = 1
+        x264 = {"bf": "3", "g": "12", "crf": "20", "preset": "veryfast"}
+        stream.options = options if options is not None else (x264 if codec == "libx264" else {})
+        if times_ms is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if rotation is not None or flip:
+            stream.set_display_rotation(rotation or 0, hflip=flip)
+        audio: Any = container.add_stream("aac", rate=48000) if with_audio else None
+        for at, number in enumerate(numbers):
+            frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="bgr24")
+            if times_ms is None:
+                frame.pts, frame.time_base = at, 1 / Fraction(rate)
+            else:
+                frame.pts, frame.time_base = times_ms[at], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if audio is not None:
+            _mux_silence(container, audio)
+    return path
+
+
+def make_audio(path: Path) -> Path:
+    """A file with sound only."""
+    with av.open(str(path), "w") as container:
+        _mux_silence(container, container.add_stream("aac", rate=48000))
+    return path
+
+
+def _mux_silence(container: Any, stream: Any) -> None:
+    for at in range(40):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48000, at * 1024
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def sample(
+    sample_id: str,
+    data: Path,
+    path: str,
+    start: float | None = None,
+    end: float | None = None,
+    *,
+    kind: str = "video",
+    split: str = "test",
+) -> Sample:
+    """A sample of one score question on a media file."""
+    file = data / path
+    return Sample(
+        sample_id=sample_id,
+        exercise="dive",
+        subject="someone",
+        split=split,  # type: ignore[arg-type]
+        media=Media(
+            path=path,
+            kind=kind,  # type: ignore[arg-type]
+            start_s=start,
+            end_s=end,
+            sha256=digest_file(file) if file.is_file() else None,
+        ),
+        questions=(Question(item="", text="Score?", minimum=0, maximum=10),),
+        truth={"": 7.25},
+    )
+
+
+def run_media(
+    data: Path, out: Path, samples: Sequence[Sample], *more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line on samples; clips and manifest go to `out`."""
+    listing = out.parent / f"{out.name}-samples.jsonl"
+    write_jsonl(listing, samples)
+    return subprocess.run(command(data, out, listing, *more), capture_output=True, text=True, timeout=120)
+
+
+def command(data: Path, out: Path, listing: Path, *more: str) -> list[str]:
+    """The command line of the media stage."""
+    files = ["--samples", str(listing), "--data", str(data), "--output", str(out / "manifest.jsonl")]
+    return [sys.executable, str(SCRIPT), *files, *more]
+
+
+def manifest(out: Path) -> dict[str, Clip]:
+    """Read the manifest by sample id."""
+    lines = (out / "manifest.jsonl").read_text().splitlines()
+    clips = [Clip.model_validate(json.loads(line)) for line in lines]
+    return {clip.sample_id: clip for clip in clips}
+
+
+def numbers_of(out: Path, clip: Clip) -> list[int]:
+    """The numbers that a clip's stored frames show."""
+    assert clip.file is not None
+    return [number_in(decode(frame)) for frame in read_frames(out / clip.file)]
