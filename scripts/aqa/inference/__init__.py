@@ -1,0 +1,1 @@
+"""From cells to answers: requests, sessions, the journal."""

@@ -1,0 +1,118 @@
+"""Render the requests of the cells that share a dataset, a representation and a model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from aqa import cli, datasets, models, profiles, prompts
+from aqa.config import REPRESENTATIONS, TASKS, ModelFile, load_yaml, parse
+from aqa.datasets.reviewed import Reviewed, load_reviewed
+from aqa.errors import UserError
+from aqa.files import read_jsonl, write_json, write_jsonl
+from aqa.grid import Cell
+from aqa.inference import comparisons, requests
+from aqa.records import Clip, Examples, Pair, Sample
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", required=True, help="dataset id")
+    parser.add_argument("--data", type=Path, help="the dataset's folder; needed for data of your own")
+    parser.add_argument("--samples", type=Path, required=True, help="samples.jsonl of the dataset")
+    parser.add_argument("--evaluated", type=Path, required=True, help="ids of the samples to ask about")
+    parser.add_argument(
+        "--manifest", type=Path, nargs="+", required=True, help="media manifests, one a profile"
+    )
+    parser.add_argument("--media", type=Path, required=True, help="folder of all media")
+    parser.add_argument("--model", type=Path, required=True, help="the model's file")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--examples", type=Path, help="examples.jsonl, for strategies that show examples")
+    parser.add_argument("--pairs", type=Path, help="pairs.jsonl, for cells that compare")
+    parser.add_argument("--wording", type=Path, help="your own reviewed texts, like guidelines.yaml")
+    parser.add_argument("--allow-draft", action="store_true", help="use texts that nobody has approved")
+    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="folders of the cells")
+    parser.add_argument("--log", type=Path, help="log file")
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write `requests.jsonl` into every cell's folder; `drafts.json` beside it lists unapproved texts."""
+    samples = read_jsonl(args.samples, Sample)
+    wanted = set(args.evaluated.read_text(encoding="utf-8").split())
+    asked = [sample for sample in samples if sample.sample_id in wanted]
+    model = parse(ModelFile, load_yaml(args.model), str(args.model))
+    context = models.Context(media=args.media, seed=args.seed, training=samples)
+    dataset = datasets.resolve(args.dataset, args.data)
+    clips = _clips(args, samples, model)
+    if missing := [sample.sample_id for sample in asked if sample.sample_id not in clips]:
+        raise UserError(f"{args.manifest[0]}: no clip for {len(missing)} samples, the first {missing[0]}")
+    texts = load_reviewed(args.dataset, args.wording)
+    shown = None
+    if args.examples is not None:
+        shown = requests.with_examples(asked, samples, clips, read_jsonl(args.examples, Examples))
+    pairs = read_jsonl(args.pairs, Pair) if args.pairs is not None else None
+    common = {
+        "exercises": dataset.metadata.exercises,
+        "wording": dataset.wording,
+        "identity": models.create(model, context, str(args.model)).identity(),
+        "system": model.system,
+    }
+    by_id = {sample.sample_id: sample for sample in samples}
+    for folder in args.cells:
+        cell = _cell(folder)
+        how = {**common, "strategy": cell.strategy, "representation": cell.representation}
+        if cell.task == "compare":
+            if pairs is None:
+                raise UserError(f"{folder}: compares pairs; give --pairs")
+            rendered = comparisons.build(pairs, by_id, clips, **how)
+        else:
+            _write_drafts(folder, cell.strategy, asked, texts, allow=args.allow_draft)
+            rendered = requests.build(asked, clips, texts=texts, examples=shown, **how)
+        write_jsonl(folder / "requests.jsonl", rendered)
+        cli.log.info("%s: %d requests", folder, len(rendered))
+
+
+def _clips(args: argparse.Namespace, samples: Sequence[Sample], model: ModelFile) -> dict[str, Clip]:
+    """Return the clip of each sample in the media profile that the model sees of its exercise."""
+    exercises = {sample.sample_id: sample.exercise for sample in samples}
+    clips = {}
+    for manifest in args.manifest:
+        profile = manifest.parent.name
+        folder = manifest.parent.relative_to(args.media).as_posix()
+        for clip in requests.placed(read_jsonl(manifest, Clip), folder):
+            exercise = exercises.get(clip.sample_id, "")
+            if len(args.manifest) == 1 or profiles.resolve(model.profile, args.dataset, exercise) == profile:
+                clips[clip.sample_id] = clip
+    return clips
+
+
+def _cell(folder: Path) -> Cell:
+    cell = Cell(*folder.parts[-5:])
+    if cell.task not in TASKS or cell.representation not in REPRESENTATIONS:
+        raise UserError(
+            f"{folder}: no cell; its folder ends with <dataset>/<task>/<representation>/<strategy>/<model>"
+        )
+    return cell
+
+
+def _write_drafts(
+    cell: Path, strategy: str, asked: Sequence[Sample], texts: Reviewed, *, allow: bool
+) -> None:
+    """Check the guidelines that a cell needs; list those that nobody has approved, if they are allowed."""
+    polarity = prompts.load_strategy(strategy).guidelines
+    drafts = prompts.require(asked, texts, polarity, allow_draft=allow) if polarity else []
+    path = cell / "drafts.json"
+    path.unlink(missing_ok=True)
+    if drafts:
+        write_json(path, [draft._asdict() for draft in drafts])
+        cli.log.warning(
+            "%s: %d text(s) are drafts that nobody has approved, listed in %s", cell, len(drafts), path
+        )
+
+
+if __name__ == "__main__":
+    ARGUMENTS = arguments()
+    cli.run(lambda: main(ARGUMENTS), ARGUMENTS.log)

@@ -1,0 +1,346 @@
+"""Sessions: ask what is missing, in media-major order, and finish every cell that can be finished."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+from session_cells import SETTINGS, Bench, endpoint, request, responses, sha
+
+import aqa.models
+from aqa.errors import UserError
+from aqa.files import write_jsonl
+from aqa.inference import journal
+from aqa.inference.scheduler import Limits
+from aqa.inference.session import Plan, run
+from aqa.models.base import Reply, TransientError
+from aqa.records import Usage
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "infer.py"
+
+
+class Scripted:
+    """A backend in this process; `script(request)` returns a Reply or raises."""
+
+    remote = False
+
+    def __init__(self, script):
+        self.script = script
+        self.asked = []
+        self.opened = 0
+
+    def identity(self):
+        return {"backend": "slow", "name": "slow"}
+
+    async def __aenter__(self):
+        self.opened += 1
+        return self
+
+    async def __aexit__(self, kind, error, trace):
+        pass
+
+    async def ask(self, request):
+        self.asked.append((request.sample_id, request.messages[0].content[-1].text))
+        await asyncio.sleep(0)
+        return self.script(request)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path)
+    bench.write_model(1, backend="scripted")
+    return bench
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    backend = Scripted(lambda request: Reply("ok", "5", usage=Usage(prompt_tokens=7, completion_tokens=1)))
+    monkeypatch.setattr(aqa.models, "create", lambda model, context, place: backend)
+    return backend
+
+
+def start(bench, cells, **fields):
+    limits = Limits(attempts=2, backoff_s=0.001)
+    plan = Plan(
+        model_id=bench.model,
+        model_file=bench.model_file,
+        cells=cells,
+        journals=bench.journals,
+        media=bench.folder,
+        seed=1,
+        **{"limits": limits} | fields,
+    )
+    return run(plan)
+
+
+def outcomes(cell):
+    return [r["outcome"] for r in responses(cell)]
+
+
+def failing(*samples, error=None):
+    def script(request):
+        if request.sample_id in samples:
+            raise error or TransientError("HTTP 500")
+        return Reply("ok", "5")
+
+    return script
+
+
+def test_responses_come_in_the_order_of_the_requests_and_hold_no_clock(bench, backend):
+    requests = [request(name, item="", repeat=i) for i, name in enumerate("dbca")]
+    cell = bench.cell(requests)
+    start(bench, [cell])
+    assert [r["sample_id"] for r in responses(cell)] == list("dbca")
+    assert responses(cell)[1] == {
+        **{"key": requests[1].key, "sample_id": "b", "item": "", "repeat": 1, "outcome": "ok", "text": "5"},
+        **{"reasoning": "", "finish_reason": None, "model_version": None, "error": None},
+        "usage": {
+            **{"prompt_tokens": 7, "completion_tokens": 1, "reasoning_tokens": None, "cached_tokens": None}
+        },
+    }
+
+
+def test_all_requests_about_a_clip_come_one_after_another_over_all_cells(bench, backend):
+    first = bench.cell([request(name, "base", clips=[name]) for name in "abc"], "base")
+    second = bench.cell([request(name, "guided", clips=[name]) for name in "cab"], "guided")
+    third = bench.cell([request(name, "shown", clips=["example", name]) for name in "ab"], "shown")
+    start(bench, [first, second, third])
+    base = [(name, strategy) for name in "abc" for strategy in ("base", "guided")]
+    assert backend.asked == [*base, ("a", "shown"), ("b", "shown")]
+
+
+def test_a_complete_session_opens_no_backend_and_takes_no_lease(bench, backend):
+    cell = bench.cell([request(name) for name in "abc"])
+    start(bench, [cell])
+    leases = sorted(bench.journal(cell).glob("lease-*"))
+    (cell / "responses.jsonl").unlink()
+    tally = start(bench, [cell])
+    assert (tally.asked, tally.reused, backend.opened) == (0, 3, 1)
+    assert sorted(bench.journal(cell).glob("lease-*")) == leases
+    assert outcomes(cell) == ["ok"] * 3
+
+
+def test_only_what_is_missing_is_asked(bench, backend):
+    start(bench, [bench.cell([request(name) for name in "ab"])])
+    backend.asked.clear()
+    cell = bench.cell([request(name) for name in "cabd"])
+    tally = start(bench, [cell])
+    assert [name for name, _ in backend.asked] == ["c", "d"]
+    assert tally.reused == 2
+    assert outcomes(cell) == ["ok"] * 4
+
+
+def test_a_cell_without_requests_gets_an_empty_file(bench, backend):
+    cell = bench.cell([])
+    start(bench, [cell])
+    assert responses(cell) == []
+    assert backend.opened == 0
+
+
+def test_failures_are_asked_again_by_the_next_session_and_rejections_are_not(bench, backend, caplog):
+    broken, whole = bench.cell([request(n) for n in "abcd"], "base"), bench.cell([request("e")], "other")
+
+    def script(request):
+        if request.sample_id == "b":
+            raise TransientError("HTTP 500")
+        if request.sample_id == "c":
+            return Reply("rejected", error="HTTP 400: too long")
+        return Reply("ok", "5")
+
+    backend.script = script
+    with caplog.at_level(logging.ERROR), pytest.raises(UserError, match="1 of 2 cells are incomplete"):
+        start(bench, [broken, whole])
+    assert f"{broken}: 1 of 4 requests failed: HTTP 500 (1)" in caplog.text
+    assert not (broken / "responses.jsonl").exists()
+    assert outcomes(whole) == ["ok"], "a cell that can be finished is"
+    backend.asked.clear()
+    backend.script = failing()
+    start(bench, [broken, whole])
+    assert backend.asked == [("b", "base")]
+    assert outcomes(broken) == ["ok", "ok", "rejected", "ok"]
+    assert responses(broken)[2]["error"] == "HTTP 400: too long"
+
+
+@pytest.mark.parametrize(("share", "accepted"), [(0.0, False), (0.24, False), (0.25, True), (1.0, True)])
+def test_a_share_of_failures_may_be_accepted(bench, backend, share, accepted):
+    backend.script = failing("b")
+    cell = bench.cell([request(name) for name in "abcd"])
+    if accepted:
+        start(bench, [cell], accept_failed=share)
+        assert outcomes(cell) == ["ok", "failed", "ok", "ok"]
+        assert responses(cell)[1]["error"] == "HTTP 500"
+    else:
+        with pytest.raises(UserError):
+            start(bench, [cell], accept_failed=share)
+        assert not (cell / "responses.jsonl").exists()
+
+
+def test_accepted_failures_are_asked_again_too(bench, backend):
+    backend.script = failing("b")
+    cell = bench.cell([request(name) for name in "ab"])
+    start(bench, [cell], accept_failed=0.5)
+    backend.script = failing()
+    start(bench, [cell], accept_failed=0.5)
+    assert outcomes(cell) == ["ok", "ok"]
+
+
+def test_an_error_of_the_user_keeps_answers_and_finishes_complete_cells(bench, backend):
+    backend.script = failing("c", error=UserError("no such model 'x'"))
+    done = bench.cell([request("a", clips=["1"])], "base")
+    half = bench.cell([request(n, "other", clips=[n]) for n in "bc"], "other")
+    with pytest.raises(UserError, match="no such model 'x'"):
+        start(bench, [done, half], accept_failed=1.0)
+    assert outcomes(done) == ["ok"]
+    assert not (half / "responses.jsonl").exists()
+    backend.asked.clear()
+    backend.script = failing()
+    start(bench, [done, half])
+    assert [name for name, _ in backend.asked] == ["c"]
+
+
+def test_requests_rendered_for_other_settings_are_refused(bench, backend):
+    cell = bench.cell([request("a", settings=sha("older"))])
+    with pytest.raises(UserError, match=r"other settings .*; render the requests again"):
+        start(bench, [cell])
+    assert backend.asked == []
+
+
+def test_a_key_twice_in_a_cell_is_refused(bench, backend):
+    cell = bench.cell([request("a"), request("b"), request("a")])
+    with pytest.raises(UserError, match=r"requests\.jsonl, line 3: the key .* twice"):
+        start(bench, [cell])
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"key": 1}', b"null"])
+def test_a_damaged_requests_file_is_refused_with_the_line(bench, backend, line):
+    cell = bench.cell([request("a")])
+    path = cell / "requests.jsonl"
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(UserError, match=r"requests\.jsonl, line 2: damaged"):
+        start(bench, [cell])
+
+
+def test_a_request_that_does_not_fit_is_refused_with_the_line(bench, backend):
+    cell = bench.cell([request("a").model_dump(mode="json") | {"subject": "../x"}])
+    with pytest.raises(UserError, match=r"requests\.jsonl, line 1: subject"):
+        start(bench, [cell])
+
+
+def test_a_cell_twice_or_of_another_model_or_without_requests_is_refused(bench, backend, tmp_path):
+    cell = bench.cell([request("a")])
+    with pytest.raises(UserError, match="given twice"):
+        start(bench, [cell, cell])
+    with pytest.raises(UserError, match="not a cell of model 'slow'"):
+        start(bench, [cell.parent])
+    with pytest.raises(UserError, match="cannot be read"):
+        start(bench, [cell.parent / "absent" / "slow"])
+
+
+def test_damaged_lines_of_the_journal_are_reported_and_asked_again(bench, backend, caplog):
+    cell = bench.cell([request(name) for name in "abc"])
+    start(bench, [cell])
+    (segment,) = journal.segments(bench.journal(cell))
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(lines[0] + b"rubbish\n" + lines[2])
+    backend.asked.clear()
+    start(bench, [cell])
+    assert len(backend.asked) == 1
+    assert caplog.text.count(f"{segment}, line 2") == 1
+
+
+def test_two_versions_of_a_model_in_a_cell_are_flagged(bench, backend, caplog):
+    versions = iter(["v1", "v1", "v2"])
+    backend.script = lambda request: Reply("ok", "5", model_version=next(versions))
+    cell = bench.cell([request(name) for name in "abc"])
+    start(bench, [cell])
+    assert "more than one version of the model: v1 (2), v2 (1)" in caplog.text
+
+
+def test_the_record_of_a_session_says_what_answered(bench, backend, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "very-secret-key")
+    cell = bench.cell([request(name) for name in "ab"])
+    start(bench, [cell])
+    text = (bench.journal(cell) / "session.json").read_text()
+    record = orjson.loads(text)
+    assert record["model"] == "slow"
+    assert record["settings"] == SETTINGS
+    assert record["outcomes"] == {"ok": 2}
+    assert record["tokens"]["prompt_tokens"] == 14
+    assert "secret" not in text
+
+
+def test_text_that_utf_8_cannot_hold_is_kept_as_far_as_possible(bench, backend):
+    backend.script = lambda request: Reply("ok", 'left \ud800 "5"', reasoning="\udfff")
+    cell = bench.cell([request("a")])
+    start(bench, [cell])
+    assert responses(cell)[0]["text"] == 'left ? "5"'
+
+
+def test_the_summary_counts_everything(bench, backend, caplog):
+    caplog.set_level(logging.INFO)
+    start(bench, [bench.cell([request(name) for name in "ab"])])
+    start(bench, [bench.cell([request(name) for name in "abc"])])
+    assert "asked 1 (1 ok), reused 2 from the journal, tokens 7 in, 1 out" in caplog.text
+
+
+def test_real_http_retries_failures_in_the_next_run_and_never_a_rejection(tmp_path):
+    with endpoint(tmp_path, delay=0.001) as server:
+        bench = Bench(tmp_path)
+        bench.write_model(4, port=server.port)
+        names = [*(f"clip-{i}" for i in range(10)), "fail-1", "reject-1"]
+        cell = bench.cell([request(name) for name in names])
+        for expected in (1, 2):
+            said = bench.infer([cell], "--attempts", "1", status=1)
+            assert "1 of 12 requests failed: HTTP 500: out of order (1)" in said
+            assert server.counts()[request("fail-1").key] == expected
+            assert server.counts()[request("reject-1").key] == 1
+            assert len(server.received()) == 11 + expected
+        bench.infer([cell], "--attempts", "1", "--accept-failed", "0.1")
+        assert outcomes(cell) == [*["ok"] * 10, "failed", "rejected"]
+
+
+def test_an_endpoint_that_is_not_there_is_one_line_and_no_traceback(tmp_path):
+    bench = Bench(tmp_path)
+    bench.write_model(4, port=1)
+    said = bench.infer([bench.cell([request("a")])], "--attempts", "1", status=1)
+    assert "no connection" in said
+    assert "Traceback" not in said
+
+
+def test_a_complete_session_is_quick_and_light(tmp_path):
+    bench = Bench(tmp_path, model="random")
+    bench.model_file.write_text("{title: R, backend: baseline, options: {kind: random}}\n")
+    settings = aqa.files.digest({"backend": "baseline", "kind": "random", "seed": 1})
+    cell = bench.cell([request(f"clip-{i}", settings=settings) for i in range(1500)])
+    command = [sys.executable, "-X", "importtime", str(SCRIPT), *bench.command([cell])[2:]]
+    asked = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "numpy" in imported(asked.stderr), "drawing answers needs it"
+    start = time.perf_counter()
+    reused = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert time.perf_counter() - start < 2
+    assert "reused 1,500" in reused.stderr
+    assert imported(reused.stderr).isdisjoint({"numpy", "scipy", "aiohttp"})
+
+
+def imported(report):
+    return {line.rpartition("|")[2].strip() for line in report.splitlines() if "import time:" in line}
+
+
+def test_wrong_arguments_are_refused_before_anything_happens(tmp_path):
+    bench = Bench(tmp_path)
+    bench.write_model(1, backend="slow", port=1)
+    cell = bench.cell([request("a")])
+    for wrong in (
+        ("--accept-failed", "2"),
+        ("--attempts", "0"),
+        ("--stale-after", "-1"),
+        ("--deadline", "x"),
+    ):
+        assert "usage" in bench.infer([cell], *wrong, status=2)
+    write_jsonl(cell / "samples.jsonl", [{"sample_id": 1}])
+    said = bench.infer([cell], "--samples", str(cell / "samples.jsonl"), status=1)
+    assert "samples.jsonl, line 1" in said

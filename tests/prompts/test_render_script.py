@@ -1,0 +1,112 @@
+"""The command lines around prompts, as the workflow runs them: examples.py and render.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from golden_prompts import TOES, clip, fixtures
+
+from aqa.datasets.reviewed import key
+from aqa.files import read_jsonl, write_jsonl
+from aqa.records import Examples, Request
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "config" / "models" / "random.yaml"
+
+
+def run(script: str, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    fixed = ("--dataset", "egoexo-fitness", "--samples", "samples.jsonl", "--evaluated", "evaluated.txt")
+    command = [sys.executable, ROOT / "scripts" / script, *fixed, "--seed", 0, *arguments]
+    return subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two of four samples are asked about; everyone's clip is ready."""
+    asked = fixtures()["egoexo-fitness"][0]
+    samples = [
+        asked.model_copy(
+            update={
+                "sample_id": name,
+                "subject": f"person-{name}",
+                "truth": {"g1": "true" if name in "ac" else "false"},
+                "media": asked.media.model_copy(update={"path": name, "sha256": key(name)}),
+            }
+        )
+        for name in "abcd"
+    ]
+    write_jsonl(tmp_path / "samples.jsonl", samples)
+    (tmp_path / "evaluated.txt").write_text("a\nb\n")
+    manifest = tmp_path / "media" / "egoexo-fitness" / "skeleton_only" / "native" / "manifest.jsonl"
+    write_jsonl(manifest, [clip(name) for name in "abcd"])
+    return tmp_path
+
+
+def render(folder: Path, strategy: str, *arguments: object) -> tuple[Path, Any]:
+    cell = Path("cells/egoexo-fitness/judge/skeleton_only") / strategy / "random"
+    manifest = "media/egoexo-fitness/skeleton_only/native/manifest.jsonl"
+    fixed = ("--manifest", manifest, "--media", "media", "--model", MODEL, "--cells", cell)
+    return folder / cell, run("render.py", folder, *fixed, *arguments)
+
+
+def test_examples_are_chosen_written_down_and_shown(folder):
+    done = run("examples.py", folder, "--output", "examples.jsonl", "--shown", "shown.txt")
+    assert done.returncode == 0, done.stderr
+    (chosen,) = read_jsonl(folder / "examples.jsonl", Examples)
+    assert (folder / "shown.txt").read_text().split() == ["a", "b", "c", "d"]
+    cell, done = render(folder, "in_context", "--examples", "examples.jsonl")
+    assert done.returncode == 0, done.stderr
+    asked = read_jsonl(cell / "requests.jsonl", Request)
+    assert [request.sample_id for request in asked] == ["a", "b"]
+    assert len(chosen.samples) == 2
+    for request in asked:
+        answers = {message.content[0].text for message in request.messages if message.role == "assistant"}
+        assert answers == {'{"g1": true}', '{"g1": false}'}
+        assert "skeleton joints (COCO17 format)" in request.messages[-1].content[-1].text
+
+
+def test_examples_that_are_needed_and_not_given_stop_in_one_line(folder):
+    cell, done = render(folder, "in_context")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "needs examples" in done.stderr
+    assert not (cell / "requests.jsonl").exists()
+
+
+def test_a_missing_guideline_stops_the_cell_with_the_way_to_supply_it(folder):
+    cell, done = render(folder, "negative_guidelines")
+    assert done.returncode == 1
+    assert f"sumo-squat, g1: {TOES}" in done.stderr
+    assert "--wording" in done.stderr
+    assert not (cell / "requests.jsonl").exists()
+
+
+def test_a_draft_is_used_where_it_is_allowed_and_listed_beside_the_requests(folder):
+    entry = {"sha256": key(TOES), "negative": "Not pointing your toes outwards.", "reviewed": False}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"guidelines": {"sumo-squat": [entry]}}))
+    cell, done = render(folder, "negative_guidelines", "--wording", "mine.yaml")
+    assert done.returncode == 1
+    assert "nobody has approved" in done.stderr
+    cell, done = render(folder, "negative_guidelines", "--wording", "mine.yaml", "--allow-draft")
+    assert done.returncode == 0, done.stderr
+    assert "1 text(s) are drafts" in done.stderr
+    (draft,) = json.loads((cell / "drafts.json").read_text())
+    assert (draft["exercise"], draft["item"], draft["polarity"]) == ("sumo-squat", "g1", "negative")
+    entry["reviewed"] = True
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"guidelines": {"sumo-squat": [entry]}}))
+    cell, done = render(folder, "negative_guidelines", "--wording", "mine.yaml")
+    assert done.returncode == 0, done.stderr
+    assert not (cell / "drafts.json").exists()
+
+
+def test_the_positive_guideline_is_the_user_s_own_text(folder):
+    cell, done = render(folder, "positive_guidelines")
+    assert done.returncode == 0, done.stderr
+    (request, _) = read_jsonl(cell / "requests.jsonl", Request)
+    assert f"- {TOES}\n" in request.messages[-1].content[-1].text
