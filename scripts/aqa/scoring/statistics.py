@@ -1,0 +1,217 @@
+"""The metrics as functions of cluster weights, vectorised over resamples.
+
+A resample of clusters is a vector of weights: how often each cluster was drawn (1 everywhere: the data
+as they are; one 0: the cluster left out). Each statistic keeps what it needs of the rows per cluster
+and computes thousands of resamples at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from aqa.scoring.metrics import BoolArray, FloatArray, IntArray
+
+
+class Resampled(NamedTuple):
+    """A statistic of resamples.
+
+    `values`, shape (resamples,): NaN where undefined. `lost`, shape (resamples,): the resample lacks a
+    class, or a spread, that the data have; its value, if any, is that of what is left.
+    """
+
+    values: FloatArray
+    lost: BoolArray
+
+
+class Statistic(Protocol):
+    """A metric as a function of cluster weights."""
+
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters the rows come from."""
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """Compute the metric for weights of shape (resamples, n_clusters)."""
+
+
+class Layout(NamedTuple):
+    """How recalls are averaged: the classes of a unit, the units of an exercise, the exercises.
+
+    `pair_unit`, shape (pairs,): the unit of each pair (unit, class present in its truth).
+    `unit_exercise`, shape (units,): the exercise of each unit. Codes count from 0 without gaps.
+    """
+
+    pair_unit: IntArray
+    unit_exercise: IntArray
+
+    def average(self, recalls: FloatArray, present: BoolArray) -> FloatArray:
+        """Average recalls of shape (rows, pairs) to shape (rows,).
+
+        Pairs that are not `present` are left out; so is a unit with fewer than two classes present
+        and an exercise without a unit; NaN where nothing is left.
+        """
+        in_unit = _one_hot(self.pair_unit)
+        in_exercise = _one_hot(self.unit_exercise)
+        classes = present @ in_unit
+        units = np.where(present, recalls, 0.0) @ in_unit / np.maximum(classes, 1)
+        usable = classes >= 2
+        members = usable @ in_exercise
+        exercises = np.where(usable, units, 0.0) @ in_exercise / np.maximum(members, 1)
+        filled = members > 0
+        count = filled.sum(axis=1)
+        total = np.where(filled, exercises, 0.0).sum(axis=1)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+class BalancedAccuracy:
+    """Balanced accuracy per unit, averaged in the exercise, then over exercises."""
+
+    def __init__(self, correct: BoolArray, pair: IntArray, cluster: IntArray, layout: Layout) -> None:
+        """Count per cluster.
+
+        Args:
+            correct: whether the prediction is the truth, shape (rows,).
+            pair: the pair (unit, class of the truth) of each row, shape (rows,).
+            cluster: cluster codes, from 0 without gaps, shape (rows,).
+            layout: how the pairs are averaged.
+        """
+        self.n_clusters = int(cluster.max()) + 1
+        self.layout = layout
+        n_pairs = len(layout.pair_unit)
+        cells = cluster * n_pairs + pair
+        shape = (self.n_clusters, n_pairs)
+        size = self.n_clusters * n_pairs
+        self.totals = np.bincount(cells, minlength=size).reshape(shape).astype(np.float64)
+        self.hits = np.bincount(cells, weights=correct, minlength=size).reshape(shape)
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`."""
+        totals = weights @ self.totals
+        present = totals > 0
+        recalls = weights @ self.hits / np.where(present, totals, 1.0)
+        lost: BoolArray = np.logical_not(np.all(present, axis=1))
+        return Resampled(self.layout.average(recalls, present), lost)
+
+
+class RelativeL2:
+    """The relative l2 distance, or its root; the range is fixed."""
+
+    def __init__(
+        self, truth: FloatArray, prediction: FloatArray, cluster: IntArray, width: float, *, root: bool
+    ) -> None:
+        """Sum squared errors per cluster; `width` is the range of the evaluated truth."""
+        self.n_clusters = int(cluster.max()) + 1
+        errors = ((prediction - truth) / width) ** 2
+        self.sums = np.bincount(cluster, weights=errors, minlength=self.n_clusters)
+        self.counts = np.bincount(cluster, minlength=self.n_clusters).astype(np.float64)
+        self.root = root
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`."""
+        counts = weights @ self.counts
+        values = np.where(counts > 0, weights @ self.sums / np.maximum(counts, 1.0), np.nan)
+        return Resampled(np.sqrt(values) if self.root else values, counts == 0)
+
+
+class Spearman:
+    """Spearman's rank correlation; ranks are taken anew in every resample."""
+
+    def __init__(self, truth: FloatArray, prediction: FloatArray, cluster: IntArray) -> None:
+        """Count rows per cluster and value."""
+        self.n_clusters = int(cluster.max()) + 1
+        _, x = np.unique(truth, return_inverse=True)
+        _, y = np.unique(prediction, return_inverse=True)
+        self.x_counts = self._counts(cluster, x)
+        self.y_counts = self._counts(cluster, y)
+        rows, self.multiplicity = np.unique(np.stack([cluster, x, y]), axis=1, return_counts=True)
+        self.cluster, self.x, self.y = rows
+
+    def _counts(self, cluster: IntArray, codes: IntArray) -> FloatArray:
+        n_codes = int(codes.max()) + 1
+        counts = np.bincount(codes * self.n_clusters + cluster, minlength=n_codes * self.n_clusters)
+        return counts.reshape(n_codes, self.n_clusters).astype(np.float64)
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`."""
+        # Resamples run along the last axis, so that picking rows copies whole lines.
+        lines = np.ascontiguousarray(weights.T)
+        x_ranks, x_spread = _centred_ranks(self.x_counts @ lines)
+        y_ranks, y_spread = _centred_ranks(self.y_counts @ lines)
+        products = x_ranks[self.x]
+        products *= y_ranks[self.y]
+        products *= lines[self.cluster]
+        covariance = self.multiplicity @ products
+        spread = np.sqrt(x_spread * y_spread)
+        lost = spread == 0
+        values = np.clip(covariance / np.where(lost, 1.0, spread), -1.0, 1.0)
+        return Resampled(np.where(lost, np.nan, values), lost)
+
+
+class PairRatio:
+    """A sum over pairs of clusters over another such sum, less a constant.
+
+    A pair weighs as much as the product of the weights of its two clusters.
+    """
+
+    def __init__(
+        self, hits: FloatArray, counts: FloatArray, clusters: IntArray, n_clusters: int, less: float = 0.0
+    ) -> None:
+        """Keep the pairs.
+
+        Args:
+            hits: what the numerator counts of each pair, shape (pairs,).
+            counts: what the denominator counts, shape (pairs,).
+            clusters: codes of each pair's two clusters, shape (pairs, 2).
+            n_clusters: how many clusters there are.
+            less: what is subtracted.
+        """
+        self.n_clusters = n_clusters
+        self.first, self.second = clusters.T
+        self.hits, self.counts, self.less = hits, counts, less
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`."""
+        pairs = weights[:, self.first] * weights[:, self.second]
+        counts = pairs @ self.counts
+        lost = counts == 0
+        values = pairs @ self.hits / np.where(lost, 1.0, counts) - self.less
+        return Resampled(np.where(lost, np.nan, values), lost)
+
+
+class MeanOf:
+    """The mean of one statistic per exercise, all over the same clusters."""
+
+    def __init__(self, parts: Sequence[Statistic]) -> None:
+        """Keep the parts; all use the cluster codes of the whole."""
+        self.parts = tuple(parts)
+        self.n_clusters = max(part.n_clusters for part in parts)
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`; parts that are undefined in a resample are left out of its mean."""
+        results = [part(weights[:, : part.n_clusters]) for part in self.parts]
+        values = np.stack([result.values for result in results])
+        defined = np.isfinite(values)
+        count = defined.sum(axis=0)
+        mean = np.where(defined, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+        lost = np.any([result.lost for result in results], axis=0)
+        return Resampled(np.where(count > 0, mean, np.nan), lost)
+
+
+def _centred_ranks(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the average ranks less their mean, and their sum of squares.
+
+    Args:
+        counts: weight of each value, in ascending order of values, shape (values, resamples).
+    """
+    upto = np.cumsum(counts, axis=0)
+    ranks = upto - counts / 2 - upto[-1] / 2
+    return ranks, np.einsum("ij,ij,ij->j", counts, ranks, ranks)
+
+
+def _one_hot(codes: IntArray) -> FloatArray:
+    matrix = np.zeros((len(codes), int(codes.max()) + 1))
+    matrix[np.arange(len(codes)), codes] = 1.0
+    return matrix
