@@ -1,0 +1,46 @@
+"""The names that a plan gives to print."""
+
+from __future__ import annotations
+
+from aqa import prompts
+from aqa.config import REPRESENTATIONS
+from aqa.plan import Plan
+from aqa.reporting.labels import DatasetLabel, Label, Labels, ModelLabel, NotApplicableCell
+
+_REPRESENTATIONS = dict(
+    zip(REPRESENTATIONS, ("Original", "Cropped", "Skeleton overlay", "Skeleton only"), strict=True)
+)
+
+
+def labels(plan: Plan) -> Labels:
+    """Return the labels of everything that a plan declares, in the order of its configuration."""
+    config = plan.config
+    return Labels(
+        datasets=tuple(
+            DatasetLabel(
+                id=dataset,
+                title=metadata.title,
+                kind=metadata.kind,
+                limit=config.datasets[dataset].limit,
+                publish_frames=plan.may_show(dataset),
+                exercises=tuple(Label(id=name, title=title) for name, title in metadata.exercises.items()),
+            )
+            for dataset, metadata in plan.metadata.items()
+        ),
+        models=tuple(
+            ModelLabel(id=model, title=file.title, baseline=file.baseline, thinking=file.thinking)
+            for model, file in plan.models.items()
+        ),
+        strategies=tuple(Label(id=name, title=prompts.title(name)) for name in prompts.strategies()),
+        representations=tuple(Label(id=name, title=title) for name, title in _REPRESENTATIONS.items()),
+        not_applicable=tuple(
+            NotApplicableCell.model_validate({**cell._asdict(), "reason": reason})
+            for cell, reason in plan.grid.not_applicable.items()
+        ),
+        policy=config.scoring.policy,
+        unit={dataset: plan.unit(dataset) for dataset in plan.metadata},
+        seed=config.seed,
+        resamples=config.scoring.resamples,
+        synthetic=tuple(dataset for dataset in plan.metadata if plan.embedded(dataset)),
+        results=config.results,
+    )

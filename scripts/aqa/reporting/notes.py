@@ -1,0 +1,141 @@
+"""What is said below a table: everything a reader needs to judge its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from aqa.reporting.entries import Entry, Row
+from aqa.reporting.labels import DatasetLabel, Labels
+from aqa.scoring.rows import ScoreRow
+
+POLICIES = {
+    "strict": "Policy strict: an unusable answer (unparsed, truncated, refused, rejected, failed) counts as "
+    "wrong; in regression it counts as the end of the scale farther from the truth for R-ℓ₂ and √R-ℓ₂, and "
+    "as the middle of the scale for ρ.",
+    "answered": "Policy answered: unusable answers (unparsed, truncated, refused, rejected, failed) are left "
+    "out; the coverage stands in scores.csv.",
+}
+
+INTERVALS = {
+    "cluster-percentile": "percentiles of a bootstrap of whole clusters, {resamples:,} resamples, "
+    "seed {seed}",
+    "cluster-jackknife-t": "jackknife over clusters with Student's t, for few clusters",
+    "pigeonhole-percentile": "percentiles of a bootstrap over both subjects of a pair, "
+    "{resamples:,} resamples, seed {seed}",
+    "pigeonhole-jackknife-t": "jackknife over both subjects of a pair with Student's t, for few subjects",
+}
+
+
+def notes(rows: Sequence[Row], labels: Labels) -> list[str]:
+    """Return the notes of a table as plain sentences; formats escape them."""
+    entries = [entry for row in rows for entry in row.entries]
+    said = []
+    if any(row.model and row.model.thinking for row in rows):
+        said.append("† thinking mode.")
+    said += not_applicable(entries, labels)
+    if any(entry.state == "absent" and entry.cell for entry in entries):
+        said.append("–: not run.")
+    if any(entry.state == "undefined" for entry in entries):
+        said.append("NaN: undefined for these predictions; the reason stands in the report.")
+    if any(row.model is None for row in rows):
+        said.append("Chance: expected value of guessing uniformly at random, in the unit of the metric.")
+    said.append(POLICIES[labels.policy])
+    said += samples(entries, labels)
+    said += synthetic([dataset for dataset in labels.datasets if _scores(entries, dataset.id)], labels)
+    said += definitions(entries)
+    return said
+
+
+def interval_note(rows: Iterable[Row], labels: Labels) -> str:
+    """Return how the intervals were made, naming only the kinds that occur."""
+    scores = [entry.score for row in rows for entry in row.entries if entry.score]
+    kinds = sorted({score.interval for score in scores} & set(INTERVALS))
+    made = [
+        f"{kind}: {INTERVALS[kind].format(resamples=labels.resamples, seed=labels.seed)}" for kind in kinds
+    ]
+    return (
+        "; ".join(
+            [
+                "Brackets: 95 % intervals over clusters (subjects, or source videos where nobody is named)",
+                *made,
+            ]
+        )
+        + "."
+    )
+
+
+def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
+    """Return one sentence a dataset: judgements, limit, clusters, unit and kind of interval."""
+    said = []
+    shown = list(entries)
+    for dataset in labels.datasets:
+        scores = _scores(shown, dataset.id)
+        if not scores:
+            continue
+        facts = [f"n = {_range(score.n for score in scores)} judgements"]
+        if dataset.limit is not None:
+            facts.append(f"limited to {dataset.limit} samples")
+        if clusters := [score.n_clusters for score in scores if score.n_clusters]:
+            facts.append(f"{_range(clusters)} clusters")
+        units = sorted({score.unit for score in scores} - {""})
+        if units and dataset.kind == "classification":
+            facts.append(f"unit {', '.join(units)}")
+        kinds = sorted({score.interval for score in scores} & set(INTERVALS))
+        if kinds:
+            facts.append(f"interval {', '.join(kinds)}")
+        said.append(f"{dataset.title}: {', '.join(facts)}.")
+    return said
+
+
+def synthetic(datasets: Sequence[DatasetLabel], labels: Labels) -> list[str]:
+    """Return the sentence that keeps synthetic data from being taken for the dataset of that name."""
+    titles = [dataset.title for dataset in datasets if labels.is_synthetic(dataset.id)]
+    if not titles:
+        return []
+    verb = "is" if len(titles) == 1 else "are"
+    return [
+        f"Synthetic: {listed(titles)} in this run {verb} the embedded benchmark, rendered by this "
+        "project in the layout of the real dataset; these numbers say nothing about the real dataset."
+    ]
+
+
+def definitions(entries: Iterable[Entry]) -> list[str]:
+    """Return what the metrics mean, in one sentence."""
+    metrics = {entry.metric.id: entry.metric for entry in entries}
+    said = " ".join(f"{metric.name}: {metric.definition}." for metric in metrics.values())
+    return [said] if said else []
+
+
+def not_applicable(entries: Iterable[Entry], labels: Labels) -> list[str]:
+    """Return one sentence a reason, naming the cells that it holds for."""
+    reasons: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.state == "not_applicable":
+            reasons.setdefault(entry.reason, []).append(entry)
+    models = {model.id: model.name for model in labels.models}
+    datasets = {dataset.id: dataset.title for dataset in labels.datasets}
+    said = []
+    for reason, held in reasons.items():
+        places: dict[str, list[str]] = {}
+        for entry in held:
+            assert entry.cell is not None
+            names = places.setdefault(datasets[entry.cell.dataset], [])
+            if models[entry.cell.model] not in names:
+                names.append(models[entry.cell.model])
+        where = "; ".join(f"{listed(names)} on {dataset}" for dataset, names in places.items())
+        said.append(f"∗ {where}: {reason.rstrip('.')}.")
+    return said
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as an English list."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _scores(entries: Iterable[Entry], dataset: str) -> list[ScoreRow]:
+    return [entry.score for entry in entries if entry.score and entry.score.dataset == dataset]
+
+
+def _range(numbers: Iterable[int]) -> str:
+    known = sorted(set(numbers))
+    return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,}–{known[-1]:,}"
