@@ -1,0 +1,64 @@
+# vlm-aqa: `make run` makes results/report.html, `make test` passes the tests. Both set themselves up.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+VENV := .venv
+SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
+SOURCES := scripts tests
+RULES := Snakefile workflow/rules/*.smk
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test preview setup lint config lock clean
+
+## run: everything from the embedded benchmark to results/report.html
+run: $(VENV)/.run
+	$(SNAKEMAKE)
+	@echo "Done: open results/report.html"
+
+## test: linters, types and all tests
+test: $(VENV)/.dev lint
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -q
+
+## preview: what a cell sends, as a page: make preview CELL=<dataset>/<task>/<representation>/<strategy>/<model>
+CELL ?= fitness-aqa/judge/original/base/random
+preview: $(VENV)/.run
+	$(SNAKEMAKE) results/preview/$(CELL).html
+
+## setup: the virtual environment, from the lock file
+setup: $(VENV)/.run
+
+## lint: style, types and the workflow's own linters
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/snakefmt --check $(RULES)
+	$(VENV)/bin/snakemake --lint
+
+## config: generate config/config.yaml and the JSON schemas from scripts/aqa/config.py
+config: $(VENV)/.run
+	$(VENV)/bin/python scripts/configure.py
+
+## lock: resolve pyproject.toml again (needs uv)
+lock:
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -q pyproject.toml --extra acquire --extra dev -c requirements.lock \
+		-o requirements-dev.lock
+
+## clean: remove everything that was made, but not the virtual environment
+clean:
+	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "vlm-aqa needs Python 3.11 or newer"'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --require-hashes -r requirements.lock
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@

@@ -1,0 +1,37 @@
+"""vlm-aqa: can vision-language models judge how well a movement was performed?
+
+One file of rules a stage, in data-flow order; any file that README.md names is a target.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/media.smk"
+include: "workflow/rules/inference.smk"
+include: "workflow/rules/scoring.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/acquire.smk"
+
+
+rule all:
+    """Everything: tables, figures and the report."""
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",
+        rules.table1.output,
+        rules.figure1.output,
+    localrule: True

@@ -1,0 +1,122 @@
+"""From the owners' files to `results/datasets/{dataset}/samples.jsonl`.
+
+Needs: the folder named in `datasets.<id>.data`, or nothing for the embedded benchmark.
+Makes: samples.jsonl (all splits) and evaluated.txt (the ids that are asked about).
+"""
+
+
+rule embed:
+    """Build the embedded benchmark in the real on-disk layout of a dataset."""
+    output:
+        f"{RESULTS}/embedded/{{dataset}}/embedded.json",
+    log:
+        f"{LOGS}/embed/{{dataset}}.log",
+    conda:
+        "../../envs/media.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        seed=PLAN.config.seed,
+        code=code("embed"),
+    shell:
+        "python $AQA/embed.py --dataset {wildcards.dataset} --seed {params.seed}"
+        " --workers {threads} --output {output:q} --log {log:q}"
+
+
+rule index:
+    """Read a dataset's annotations and videos into one file of samples."""
+    input:
+        lambda wildcards: rules.embed.output if PLAN.embedded(wildcards.dataset) else [],
+        lambda wildcards: PLAN.own_files(
+            wildcards.dataset, "dataset.yaml", "samples.csv", "samples.jsonl", "guidelines.yaml"
+        ),
+    output:
+        f"{RESULTS}/datasets/{{dataset}}/samples.jsonl",
+    log:
+        f"{LOGS}/index/{{dataset}}.log",
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    params:
+        data=lambda wildcards: PLAN.data(wildcards.dataset),
+        settings=lambda wildcards: dumps(PLAN.config.datasets[wildcards.dataset].settings).decode(),
+        wording=lambda wildcards: flag("--wording", PLAN.wording(wildcards.dataset)),
+        code=code("index"),
+    shell:
+        "python $AQA/index.py --dataset {wildcards.dataset} --data {params.data:q}"
+        " --settings {params.settings:q} {params.wording} --require-media --output {output:q} --log {log:q}"
+
+
+rule subset:
+    """Choose the samples to evaluate: the evaluated split, or a nested subset of it."""
+    input:
+        rules.index.output,
+    output:
+        f"{RESULTS}/datasets/{{dataset}}/evaluated.txt",
+    log:
+        f"{LOGS}/subset/{{dataset}}.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        split=lambda wildcards: PLAN.metadata[wildcards.dataset].evaluated_split,
+        limit=lambda wildcards: flag("--limit", PLAN.config.datasets[wildcards.dataset].limit),
+        seed=PLAN.config.seed,
+        code=code("index"),
+    shell:
+        "python $AQA/subset.py --samples {input:q} --split {params.split} {params.limit}"
+        " --seed {params.seed} --output {output:q} --log {log:q}"
+
+
+rule examples:
+    """Choose the in-context examples: other subjects, other videos, other content than what is asked."""
+    input:
+        samples=rules.index.output,
+        evaluated=rules.subset.output,
+    output:
+        examples=f"{RESULTS}/datasets/{{dataset}}/examples.jsonl",
+        shown=f"{RESULTS}/datasets/{{dataset}}/shown.txt",
+    log:
+        f"{LOGS}/examples/{{dataset}}.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        data=lambda wildcards: PLAN.data(wildcards.dataset),
+        seed=PLAN.config.seed,
+        code=code("index"),
+    shell:
+        "python $AQA/examples.py --dataset {wildcards.dataset} --data {params.data:q}"
+        " --samples {input.samples:q} --evaluated {input.evaluated:q} --seed {params.seed}"
+        " --output {output.examples:q} --shown {output.shown:q} --log {log:q}"
+
+
+rule pairs:
+    """Pair samples for the compare task: same action, another subject, unequal truth (section 3.5)."""
+    input:
+        samples=rules.index.output,
+        evaluated=rules.subset.output,
+        texts=lambda wildcards: PLAN.own_files(wildcards.dataset, "contrastive.yaml"),
+    output:
+        pairs=f"{RESULTS}/datasets/{{dataset}}/pairs.jsonl",
+        report=f"{RESULTS}/datasets/{{dataset}}/pairs_report.json",
+        paired=f"{RESULTS}/datasets/{{dataset}}/paired.txt",
+    log:
+        f"{LOGS}/pairs/{{dataset}}.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        data=lambda wildcards: PLAN.data(wildcards.dataset),
+        wording=lambda wildcards: flag("--wording", PLAN.wording(wildcards.dataset)),
+        draft=lambda wildcards: flag("--allow-draft", PLAN.config.datasets[wildcards.dataset].allow_draft),
+        seed=PLAN.config.seed,
+        code=code("index"),
+    shell:
+        "python $AQA/pairs.py --dataset {wildcards.dataset} --data {params.data:q} --samples {input.samples:q}"
+        " --evaluated {input.evaluated:q} --seed {params.seed} {params.wording} {params.draft}"
+        " --output {output.pairs:q} --report {output.report:q} --media-list {output.paired:q} --log {log:q}"

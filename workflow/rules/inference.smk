@@ -1,0 +1,78 @@
+"""From frames to answers: requests.jsonl and responses.jsonl of every cell.
+
+Needs: samples.jsonl, evaluated.txt, media manifests, the models' files.
+Makes: one rule for each group of cells that one process can serve, with concrete outputs and a name
+(design decision 1). Answers live in journals beside the cells: a stopped session loses none, and a
+finished one asks nothing again.
+"""
+
+for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key).items():
+
+    rule:
+        """Render the requests of the cells that share a dataset, a representation and a model."""
+        name:
+            f"render_{dataset}_{representation}_{model}"
+        input:
+            samples=f"{RESULTS}/datasets/{dataset}/samples.jsonl",
+            evaluated=f"{RESULTS}/datasets/{dataset}/evaluated.txt",
+            manifests=PLAN.manifests(cells[0]),
+            examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
+            pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
+            texts=PLAN.own_files(dataset, "dataset.yaml", "guidelines.yaml"),
+            model=PLAN.model_paths[model],
+        output:
+            [PLAN.file(cell, "requests.jsonl") for cell in cells],
+        log:
+            f"{LOGS}/render/{dataset}_{representation}_{model}.log",
+        localrule: True
+        conda:
+            "../../envs/core.yaml"
+        params:
+            dataset=dataset,
+            data=PLAN.data(dataset),
+            media=lambda wildcards, input: Path(input.manifests[0]).parents[3],
+            optional=lambda wildcards, input, dataset=dataset: flags(
+                ("--examples", input.examples),
+                ("--pairs", input.pairs),
+                ("--wording", PLAN.wording(dataset)),
+                ("--allow-draft", PLAN.config.datasets[dataset].allow_draft),
+            ),
+            seed=PLAN.config.seed,
+            cells=lambda wildcards, output: folders(output),
+            code=code("render"),
+        shell:
+            "python $AQA/render.py --dataset {params.dataset} --data {params.data:q}"
+            " --samples {input.samples:q} --evaluated {input.evaluated:q} --manifest {input.manifests:q}"
+            " --media {params.media:q} --model {input.model:q} --seed {params.seed} {params.optional} --cells {params.cells:q} --log {log:q}"
+
+
+for key, cells in group(PLAN.grid, PLAN.session_key).items():
+
+    rule:
+        """Ask one live model everything that its cells' journals lack."""
+        name:
+            f"infer_{'_'.join(key)}"
+        input:
+            requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
+            samples=PLAN.dataset_files(cells, "samples.jsonl"),
+            model=PLAN.model_paths[cells[0].model],
+        output:
+            [PLAN.file(cell, "responses.jsonl") for cell in cells],
+        log:
+            f"{LOGS}/infer/{'_'.join(key)}.log",
+        conda:
+            "../../envs/inference.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=1440,
+        params:
+            model=cells[0].model,
+            media=f"{RESULTS}/media",
+            journals=f"{RESULTS}/journals",
+            seed=PLAN.config.seed,
+            accept=PLAN.config.inference.accept_failed,
+            cells=lambda wildcards, output: folders(output),
+        shell:
+            "python $AQA/infer.py --model-id {params.model} --model {input.model:q}"
+            " --samples {input.samples:q} --media {params.media:q} --journals {params.journals:q}"
+            " --seed {params.seed} --accept-failed {params.accept} --cells {params.cells:q} --log {log:q}"

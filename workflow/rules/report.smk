@@ -1,0 +1,139 @@
+"""From numbers to tables, figures and the report.
+
+Needs: scores.csv, predictions.csv and metrics.json of every cell.
+"""
+
+
+rule labels:
+    """Write down what was planned: the names to print, the cells, and what is not applicable."""
+    output:
+        f"{RESULTS}/labels.json",
+    log:
+        f"{LOGS}/labels.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        config=PLAN.config.model_dump_json(),
+        code=code("report"),
+    shell:
+        "python $AQA/labels.py --config {params.config:q} --root $AQA/.." " --output {output:q} --log {log:q}"
+
+
+rule table1:
+    """Table 1: base prompt on original media, all datasets and models (paper, section 3.1)."""
+    input:
+        scores=rules.collect.output,
+        labels=rules.labels.output,
+    output:
+        report(
+            multiext(f"{RESULTS}/tables/table1", ".csv", ".tex", ".md"),
+            caption="../report/table1.rst",
+            category="Tables",
+        ),
+        multiext(f"{RESULTS}/tables/table1_intervals", ".csv", ".tex", ".md"),
+    log:
+        f"{LOGS}/table1.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        stem=lambda wildcards, output: stem(output),
+        code=code("report"),
+    shell:
+        "python $AQA/table.py --number 1 --scores {input.scores:q} --labels {input.labels:q}"
+        " --output {params.stem:q} --log {log:q}"
+
+
+rule figure1:
+    """Figure 1: predictions of correct execution and predicted scores against the truth (section 3.4)."""
+    input:
+        labels=rules.labels.output,
+        samples=PLAN.dataset_files(PLAN.grid, "samples.jsonl"),
+        predictions=[PLAN.file(cell, "predictions.csv") for cell in PLAN.grid],
+    output:
+        report(
+            multiext(f"{RESULTS}/figures/figure1", ".pdf", ".svg", ".png"),
+            caption="../report/figure1.rst",
+            category="Figures",
+        ),
+    log:
+        f"{LOGS}/figure1.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        stem=lambda wildcards, output: stem(output),
+        cells=lambda wildcards, input: folders(input.predictions),
+        code=code("report"),
+    shell:
+        "python $AQA/figure.py --number 1 --labels {input.labels:q} --samples {input.samples:q}"
+        " --cells {params.cells:q} --output {params.stem:q} --log {log:q}"
+
+
+rule report_page:
+    """The report: one page that opens without network."""
+    input:
+        scores=rules.collect.output,
+        labels=rules.labels.output,
+        tables=rules.table1.output,
+        figures=rules.figure1.output,
+        metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
+    output:
+        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+    log:
+        f"{LOGS}/report.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        tables=lambda wildcards, input: folders(input.tables),
+        figures=lambda wildcards, input: folders(input.figures),
+        code=code("report"),
+    shell:
+        "python $AQA/report.py --scores {input.scores:q} --labels {input.labels:q}"
+        " --tables {params.tables:q} --figures {params.figures:q} --metrics {input.metrics:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule cells:
+    """Print the cells of the grid, and why each absent one is absent."""
+    output:
+        f"{RESULTS}/cells.csv",
+    log:
+        f"{LOGS}/cells.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        config=PLAN.config.model_dump_json(),
+        code=code("report"),
+    shell:
+        "python $AQA/cells.py --config {params.config:q} --root $AQA/.. --output {output:q} --log {log:q}"
+
+
+rule preview:
+    """Show what a cell sends: messages, frames and the expected answers, before a token is spent."""
+    input:
+        requests=f"{RESULTS}/cells/{{dataset}}/{{task}}/{{representation}}/{{strategy}}/{{model}}/requests.jsonl",
+        samples=f"{RESULTS}/datasets/{{dataset}}/samples.jsonl",
+        pairs=lambda wildcards: (
+            f"{RESULTS}/datasets/{wildcards.dataset}/pairs.jsonl" if wildcards.task == "compare" else []
+        ),
+        model=lambda wildcards: PLAN.model_paths[wildcards.model],
+    output:
+        f"{RESULTS}/preview/{{dataset}}/{{task}}/{{representation}}/{{strategy}}/{{model}}.html",
+    log:
+        f"{LOGS}/preview/{{dataset}}/{{task}}/{{representation}}/{{strategy}}/{{model}}.log",
+    localrule: True
+    conda:
+        "../../envs/media.yaml"
+    params:
+        media=f"{RESULTS}/media",
+        optional=lambda wildcards, input: flags(
+            ("--pairs", input.pairs), ("--placeholders", not PLAN.may_show(wildcards.dataset))
+        ),
+        code=code("report"),
+    shell:
+        "python $AQA/preview.py --requests {input.requests:q} --samples {input.samples:q} --media {params.media:q}"
+        " {params.optional} --output {output:q} --log {log:q}"

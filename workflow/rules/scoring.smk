@@ -1,0 +1,55 @@
+"""From answers to numbers: predictions.csv and metrics.json of every cell, and scores.csv.
+
+Needs: samples.jsonl, requests.jsonl, responses.jsonl. Asks no model.
+"""
+
+for key, cells in group(PLAN.grid, PLAN.score_key).items():
+
+    rule:
+        """Parse and score the cells of one session and dataset."""
+        name:
+            f"score_{'_'.join(key)}"
+        input:
+            samples=f"{RESULTS}/datasets/{cells[0].dataset}/samples.jsonl",
+            evaluated=f"{RESULTS}/datasets/{cells[0].dataset}/evaluated.txt",
+            pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
+            requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
+            responses=[PLAN.file(cell, "responses.jsonl") for cell in cells],
+        output:
+            [PLAN.file(cell, "predictions.csv") for cell in cells],
+            [PLAN.file(cell, "metrics.json") for cell in cells],
+        log:
+            f"{LOGS}/score/{'_'.join(key)}.log",
+        localrule: True
+        conda:
+            "../../envs/scoring.yaml"
+        params:
+            kind=PLAN.metadata[cells[0].dataset].kind,
+            unit=PLAN.unit(cells[0].dataset),
+            pairs=lambda wildcards, input: flags(("--pairs", input.pairs)),
+            seed=PLAN.config.seed,
+            resamples=PLAN.config.scoring.resamples,
+            cells=lambda wildcards, output: folders(output),
+            code=code("score"),
+        shell:
+            "python $AQA/score.py --samples {input.samples:q}"
+            " --evaluated {input.evaluated:q} --kind {params.kind}"
+            " --unit {params.unit} --seed {params.seed} --resamples {params.resamples}"
+            " {params.pairs} --cells {params.cells:q} --log {log:q}"
+
+
+rule collect:
+    """Gather the metrics of all cells in one tidy table."""
+    input:
+        metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
+    output:
+        f"{RESULTS}/scores.csv",
+    log:
+        f"{LOGS}/collect.log",
+    localrule: True
+    conda:
+        "../../envs/scoring.yaml"
+    params:
+        code=code("score"),
+    shell:
+        "python $AQA/collect.py --metrics {input.metrics:q} --output {output:q} --log {log:q}"
