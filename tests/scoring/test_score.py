@@ -328,7 +328,7 @@ def test_the_command_lines_make_a_tidy_table_and_the_same_bytes_again(tmp_path: 
     identity = ["dataset", "task", "representation", "strategy", "model", "metric", "policy", "unit", "scope"]
     number = ["value", "ci_low", "ci_high", "interval", "n_clusters", "chance"]
     counts = ["n", "n_ok", "n_unparsed", "n_truncated", "n_refused", "n_rejected", "n_failed"]
-    assert list(rows[0]) == identity + number + counts
+    assert list(rows[0]) == [*identity, *number, *counts, "n_left_out", "drafts"]
     assert [rows[0]["model"], rows[-1]["model"]] == ["model-a", "model-b"]
     value = json.loads((folders[1] / "metrics.json").read_text())["rows"][0]["value"]
     assert rows[0]["value"] == repr(value)

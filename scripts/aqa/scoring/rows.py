@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import orjson
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from aqa.errors import UserError
 from aqa.files import atomic, first_problem
@@ -32,7 +32,10 @@ class ScoreRow(Record):
     `unit` item: each question of an exercise is scored alone, then averaged (the one question of a
     score is asked of the whole dataset). exercise: pooled within an exercise. For the task compare: item
     pools all pairs, exercise averages over exercises. `scope` is `all` or an exercise. `n` counts
-    predictions in scope, repeats included; `n_clusters` the clusters that the interval rests on.
+    predictions in scope, repeats included; `n_clusters` the clusters that the interval rests on. `drafts`
+    counts the texts in the cell's prompts that nobody has approved. `n_left_out` counts the evaluated
+    samples, or the pairs, of the whole cell that were not asked about (no clip, or no example) and are not
+    in `n`.
     """
 
     dataset: str
@@ -57,6 +60,8 @@ class ScoreRow(Record):
     n_refused: int
     n_rejected: int
     n_failed: int
+    n_left_out: int = Field(0, ge=0)
+    drafts: int = Field(0, ge=0)
 
     @property
     def cell(self) -> tuple[str, str, str, str, str]:

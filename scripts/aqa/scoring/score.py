@@ -14,6 +14,7 @@ from typing import Any, get_args
 import aqa
 from aqa.errors import UserError
 from aqa.files import digest_file, read_jsonl, write_json
+from aqa.inference.drafts import read_drafts
 from aqa.records import Outcome, Pair, Prediction, Question, Response, Sample
 from aqa.scoring import table
 from aqa.scoring.compare import Comparisons, comparisons, predict_pairs
@@ -81,7 +82,11 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
     if not requests:
         raise UserError("requests.jsonl is empty: there is nothing to score; look at the media manifest")
     predictions, rows, unit = _parsed(cell["task"], requests, responses, samples, settings)
+    drafts = read_drafts(folder)
+    left_out = _left_out(cell["task"], requests, settings)
     result = _score(cell, rows, predictions, unit, resampler)
+    about = {"drafts": drafts, "n_left_out": len(left_out)}
+    result["rows"] = [row.model_copy(update=about) for row in result["rows"]]
     write_predictions(folder / "predictions.csv", predictions)
     write_json(
         folder / "metrics.json",
@@ -89,6 +94,8 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
             **cell,
             **result,
             "kind": settings.kind,
+            "drafts": drafts,
+            "left_out": left_out,
             "outcomes": _counts(predictions),
             "settings": {
                 "seed": settings.seed,
@@ -103,6 +110,16 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
             **_model(responses),
         },
     )
+
+
+def _left_out(task: str, requests: Sequence[Asked], settings: Settings) -> list[str]:
+    """Return the evaluated samples, or the pairs, that the cell did not ask about, sorted."""
+    asked = {request.sample_id for request in requests}
+    if task == "compare":
+        wanted = set(settings.pairs or ())
+    else:
+        wanted = set(settings.evaluated or ())
+    return sorted(wanted - asked)
 
 
 def _parsed(
