@@ -34,6 +34,12 @@ def arguments(values: list[str] | None = None) -> argparse.Namespace:
         "--samples", type=Path, nargs="*", default=[], metavar="FILE", help="what a baseline learns from"
     )
     parser.add_argument("--accept-failed", type=_share, default=0.0, metavar="SHARE", help="0 to 1")
+    parser.add_argument(
+        "--ask-rejected",
+        action="store_true",
+        help="ask again what the provider rejected, for example after "
+        "mending the server's limits; other answers are never asked again",
+    )
     parser.add_argument("--attempts", type=_count, default=limits.attempts, help="of each request")
     parser.add_argument("--deadline", type=_seconds, default=limits.deadline_s, metavar="SECONDS")
     parser.add_argument(
@@ -59,6 +65,7 @@ def main(values: list[str] | None = None) -> None:
         seed=chosen.seed,
         samples=chosen.samples,
         accept_failed=chosen.accept_failed,
+        ask_rejected=chosen.ask_rejected,
         stale_after_s=chosen.stale_after,
         limits=Limits(attempts=chosen.attempts, deadline_s=chosen.deadline),
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from aqa import cli, datasets, models, profiles, prompts
 from aqa.config import REPRESENTATIONS, TASKS, ModelFile, load_yaml, parse
 from aqa.datasets.reviewed import Reviewed, load_reviewed
 from aqa.errors import UserError
-from aqa.files import read_jsonl, write_json, write_jsonl
+from aqa.files import read_jsonl, write_jsonl
 from aqa.grid import Cell
 from aqa.inference import comparisons, requests
+from aqa.inference.drafts import write_drafts
 from aqa.records import Clip, Examples, Pair, Sample
 
 
@@ -31,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--examples", type=Path, help="examples.jsonl, for strategies that show examples")
     parser.add_argument("--pairs", type=Path, help="pairs.jsonl, for cells that compare")
+    parser.add_argument("--pairs-report", type=Path, help="pairs_report.json, which lists unapproved texts")
     parser.add_argument("--wording", type=Path, help="your own reviewed texts, like guidelines.yaml")
     parser.add_argument("--allow-draft", action="store_true", help="use texts that nobody has approved")
     parser.add_argument("--cells", type=Path, nargs="+", required=True, help="folders of the cells")
@@ -39,7 +42,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write `requests.jsonl` into every cell's folder; `drafts.json` beside it lists unapproved texts."""
+    """Write `requests.jsonl` into every cell's folder, and `drafts.json`, which lists unapproved texts."""
     samples = read_jsonl(args.samples, Sample)
     wanted = set(args.evaluated.read_text(encoding="utf-8").split())
     asked = [sample for sample in samples if sample.sample_id in wanted]
@@ -54,6 +57,7 @@ def main(args: argparse.Namespace) -> None:
     if args.examples is not None:
         shown = requests.with_examples(asked, samples, clips, read_jsonl(args.examples, Examples))
     pairs = read_jsonl(args.pairs, Pair) if args.pairs is not None else None
+    paired_by = _drafts_of_pairs(args.pairs_report)
     common = {
         "exercises": dataset.metadata.exercises,
         "wording": dataset.wording,
@@ -67,12 +71,16 @@ def main(args: argparse.Namespace) -> None:
         if cell.task == "compare":
             if pairs is None:
                 raise UserError(f"{folder}: compares pairs; give --pairs")
+            drafts = paired_by
             rendered = comparisons.build(pairs, by_id, clips, **how)
         else:
-            _write_drafts(folder, cell.strategy, asked, texts, allow=args.allow_draft)
+            drafts = _drafts(cell.strategy, asked, texts, allow=args.allow_draft)
             rendered = requests.build(asked, clips, texts=texts, examples=shown, **how)
         write_jsonl(folder / "requests.jsonl", rendered)
+        write_drafts(folder, drafts)
         cli.log.info("%s: %d requests", folder, len(rendered))
+        if drafts:
+            cli.log.warning("%s: %d text(s) are drafts that nobody has approved", folder, len(drafts))
 
 
 def _clips(args: argparse.Namespace, samples: Sequence[Sample], model: ModelFile) -> dict[str, Clip]:
@@ -98,19 +106,22 @@ def _cell(folder: Path) -> Cell:
     return cell
 
 
-def _write_drafts(
-    cell: Path, strategy: str, asked: Sequence[Sample], texts: Reviewed, *, allow: bool
-) -> None:
-    """Check the guidelines that a cell needs; list those that nobody has approved, if they are allowed."""
+def _drafts(strategy: str, asked: Sequence[Sample], texts: Reviewed, *, allow: bool) -> list[dict[str, Any]]:
+    """Check the guidelines that a strategy needs; return those that nobody has approved, if allowed."""
     polarity = prompts.load_strategy(strategy).guidelines
     drafts = prompts.require(asked, texts, polarity, allow_draft=allow) if polarity else []
-    path = cell / "drafts.json"
-    path.unlink(missing_ok=True)
-    if drafts:
-        write_json(path, [draft._asdict() for draft in drafts])
-        cli.log.warning(
-            "%s: %d text(s) are drafts that nobody has approved, listed in %s", cell, len(drafts), path
-        )
+    return [draft._asdict() for draft in drafts]
+
+
+def _drafts_of_pairs(report: Path | None) -> list[dict[str, Any]]:
+    """Return the rephrased questions that nobody has approved and that pairs were made with."""
+    if report is None:
+        return []
+    found = load_yaml(report)
+    try:
+        return [dict(text) for text in found["lacking_texts"] if text["state"] == "draft"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{report}: no report on pairs ({error}); make the pairs again") from None
 
 
 if __name__ == "__main__":

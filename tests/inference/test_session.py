@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from session_cells import SETTINGS, Bench, endpoint, request, responses, sha
+from session_cells import SETTINGS, Bench, answer, endpoint, request, responses, sha
 
 import aqa.models
 from aqa.errors import UserError
@@ -344,3 +344,44 @@ def test_wrong_arguments_are_refused_before_anything_happens(tmp_path):
     write_jsonl(cell / "samples.jsonl", [{"sample_id": 1}])
     said = bench.infer([cell], "--samples", str(cell / "samples.jsonl"), status=1)
     assert "samples.jsonl, line 1" in said
+
+
+def test_any_other_answer_supersedes_a_rejection_and_nothing_supersedes_an_answer(tmp_path):
+    folder = tmp_path / "journal"
+    keys = {sha("a"), sha("b")}
+
+    for outcomes in (("rejected", "ok"), ("ok", "rejected"), ("rejected", "rejected")):
+        with journal.Writer(lambda _: None) as writer:
+            for name, outcome in zip("ab", outcomes, strict=True):
+                writer.append(folder, answer(sha(name), text=f"{name}-{outcomes}", outcome=outcome))
+    contents = journal.read(folder, keys)
+    assert contents.rejected == set()
+    texts = [
+        found.response.text for found in journal.fetch(contents.answers[key] for key in (sha("a"), sha("b")))
+    ]
+    assert texts == ["a-('ok', 'rejected')", "b-('rejected', 'ok')"]
+
+
+def test_a_rejection_is_final_until_it_is_asked_again_on_request(bench, backend, caplog):
+    requests = [request(name) for name in "abc"]
+    cell = bench.cell(requests)
+    accepted = backend.script
+    backend.script = lambda asked: (
+        Reply("rejected", error="HTTP 400: at most 1 image") if asked.sample_id != "c" else accepted(asked)
+    )
+    caplog.set_level(logging.WARNING, logger="aqa")
+    logging.getLogger("aqa").propagate = True
+    start(bench, [cell])
+    assert outcomes(cell) == ["rejected", "rejected", "ok"]
+    assert "2 of 3 requests were rejected for good" in caplog.text
+    assert "HTTP 400: at most 1 image" in caplog.text
+    backend.asked.clear()
+    start(bench, [cell])
+    assert backend.asked == []
+    backend.script = accepted
+    start(bench, [cell], ask_rejected=True)
+    assert [sample for sample, _ in backend.asked] == ["a", "b"]
+    assert outcomes(cell) == ["ok", "ok", "ok"]
+    start(bench, [cell])
+    assert outcomes(cell) == ["ok", "ok", "ok"]
+    assert len(backend.asked) == 2

@@ -39,7 +39,7 @@ def test_a_clip_is_encoded_once_for_all_its_requests(server: Server, tmp_path: P
 def test_clips_that_are_changed_missing_or_torn_stop_with_the_reason(server: Server, tmp_path: Path) -> None:
     part = clip(tmp_path, "a", [jpeg(1)], "image")
     write_clip(tmp_path / "a.zip", [jpeg(2)])
-    with pytest.raises(UserError, match="changed since the requests were rendered"):
+    with pytest.raises(UserError, match="is not what the requests name"):
         ask(model_file(server.url), tmp_path, request(part, "Judge."))
     (tmp_path / "a.zip").unlink()
     with pytest.raises(UserError, match="run the media stage again"):

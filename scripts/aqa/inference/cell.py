@@ -38,6 +38,7 @@ class Cell:
     media: list[tuple[str, ...]]
     file: int
     contents: Contents = field(default_factory=Contents)
+    ask_rejected: bool = False
 
     @classmethod
     def load(cls, folder: Path, journals: Path, clips: dict[tuple[str, ...], tuple[str, ...]]) -> Cell:
@@ -72,8 +73,13 @@ class Cell:
         self.contents = read(self.journal, frozenset(self.keys))
 
     def missing(self) -> list[int]:
-        """Return the positions of the requests that have no answer."""
-        return [number for number, key in enumerate(self.keys) if key not in self.contents.answers]
+        """Return the positions of the requests that are to be asked.
+
+        Those without an answer and, with `ask_rejected`, those that the provider rejected.
+        """
+        again = self.contents.rejected if self.ask_rejected else frozenset()
+        answered = self.contents.answers
+        return [number for number, key in enumerate(self.keys) if key not in answered or key in again]
 
     def request(self, position: int) -> Request:
         """Read and validate one request.
@@ -145,10 +151,13 @@ class Outcomes:
     by_outcome: Counter[str] = field(default_factory=Counter)
     model_versions: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
+    rejection: str | None = None
 
     def add(self, response: Response) -> None:
         """Count one response."""
         self.by_outcome[response.outcome] += 1
+        if response.outcome == "rejected" and self.rejection is None:
+            self.rejection = response.error
         if response.model_version is not None:
             self.model_versions[response.model_version] += 1
         for name, count in response.usage:

@@ -75,11 +75,13 @@ class Place(NamedTuple):
 class Contents:
     """What a journal knows about the keys that were asked for.
 
-    `answers` says where the answer of a key is, `failures` holds the last failure of keys without an
-    answer, `problems` names lines that cannot be read (they are ignored).
+    `answers` says where the answer of a key is; `rejected` are those of its keys that the provider could
+    not accept, which any other answer supersedes, wherever it stands. `failures` holds the last failure
+    of keys without an answer, `problems` names lines that cannot be read (they are ignored).
     """
 
     answers: dict[str, Place] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
     failures: dict[str, Attempt] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -129,8 +131,14 @@ def _read_segment(segment: Path, stream: IO[bytes], keys: Container[str], into: 
         if isinstance(record, Attempt):
             if record.key in keys:
                 into.failures[record.key] = record
-        elif record.response.key in keys:
-            into.answers.setdefault(record.response.key, place)
+        elif (key := record.response.key) in keys:
+            if record.response.outcome == "rejected":
+                if key not in into.answers:
+                    into.rejected.add(key)
+                    into.answers[key] = place
+            elif key not in into.answers or key in into.rejected:
+                into.rejected.discard(key)
+                into.answers[key] = place
 
 
 def fetch(places: Iterator[Place | None]) -> Iterator[Answer | None]:

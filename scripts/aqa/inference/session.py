@@ -44,6 +44,7 @@ class Plan:
     seed: int
     samples: Sequence[Path] = ()
     accept_failed: float = 0.0
+    ask_rejected: bool = False
     stale_after_s: float = STALE_AFTER_S
     limits: Limits = field(default_factory=Limits)
 
@@ -80,6 +81,8 @@ def run(plan: Plan) -> Tally:
     with Signals() as signals, ExitStack() as stack:
         model = load_model(plan)
         cells = load_cells(plan, model, stack)
+        for cell in cells:
+            cell.ask_rejected = plan.ask_rejected
         if any(cell.missing() for cell in cells):
             leases = stack.enter_context(Leases((cell.journal for cell in cells), plan.stale_after_s))
             for cell in cells:  # A former holder may have gone on until the lease was ours.
@@ -161,6 +164,15 @@ def finish(cell: Cell, accept_failed: float) -> Outcomes | str:
         common = ", ".join(f"{cause} ({count})" for cause, count in causes.most_common(3))
         return f"{cell.folder}: {', '.join(parts)}" + (f": {common}" if common else "")
     outcomes = cell.write_responses()
+    if cell.contents.rejected:
+        log.warning(
+            "%s: %d of %d requests were rejected for good and count as unusable; if the cause is mended, set "
+            "inference.ask_rejected: true (cause: %s)",
+            cell.folder,
+            len(cell.contents.rejected),
+            len(cell.keys),
+            outcomes.rejection,
+        )
     if len(outcomes.model_versions) > 1:
         versions = ", ".join(f"{name} ({count})" for name, count in sorted(outcomes.model_versions.items()))
         log.warning("%s: answered by more than one version of the model: %s", cell.folder, versions)
@@ -201,6 +213,7 @@ class _Asking:
         for cell in self._cells:
             if cell in self._open:
                 cell.read_journal()
+                cell.ask_rejected = False
             result = finish(cell, self._plan.accept_failed if problem is None else 0.0)
             if isinstance(result, str):
                 reasons.append(result)

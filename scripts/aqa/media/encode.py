@@ -11,10 +11,8 @@ import cv2
 import numpy as np
 
 from aqa.errors import UserError
+from aqa.media.codec import X264
 from aqa.media.picture import Image
-
-CRF = "18"
-"""x264's quality: close to transparent."""
 
 
 def rate_of(timestamps: Sequence[float]) -> Fraction:
@@ -62,7 +60,7 @@ def mp4(frames: Sequence[bytes], timestamps: Sequence[float]) -> bytes:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
         stream.codec_context.time_base = 1 / rate
-        stream.options = {"preset": "veryfast", "crf": CRF, "bf": "0", "flags": "+bitexact"}
+        stream.options = dict(X264)
         stream.codec_context.colorspace = av.video.reformatter.Colorspace.SMPTE170M
         stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
         for position, image in enumerate([first, *images]):

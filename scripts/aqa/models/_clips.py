@@ -177,7 +177,10 @@ class Clips:
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); run the media stage again") from None
         if changed:
-            raise UserError(f"{path}: changed since the requests were rendered; render them again")
+            raise UserError(
+                f"{path}: is not what the requests name: damaged, or made again; snakemake "
+                "--force the manifest.jsonl of its folder, then run again"
+            )
         frames = read_frames(path)
         expected = 1 if part.kind == "image" else len(part.timestamps)
         if len(frames) != expected:

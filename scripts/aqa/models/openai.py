@@ -16,6 +16,7 @@ from pydantic import Field
 
 from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
+from aqa.media.codec import X264
 from aqa.models import _sampling
 from aqa.models._chat import ThinkTags, read
 from aqa.models._clips import Clips
@@ -155,6 +156,7 @@ class OpenAI:
             "frame_times": options.frame_times,
             "detail": options.detail,
             "think_tags": options.think_tags,
+            **({"x264": X264} if options.video == "video_url" else {}),
         }
 
     @property
