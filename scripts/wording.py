@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from aqa import cli, datasets
-from aqa.datasets.reviewed import Reviewed, correct_option, entries_about, key, load_reviewed
+from aqa.datasets.reviewed import load_reviewed
 from aqa.errors import UserError
 from aqa.files import dumps, read_jsonl, write_text
-from aqa.prompts.guidelines import missing
+from aqa.prompts.drafting import draft, lacking
 from aqa.prompts.pairs import table
-from aqa.prompts.polarity import opposite
-from aqa.prompts.strategy import POLARITIES
-from aqa.records import Question, Sample
+from aqa.records import Sample
 
 HEADER = """\
 # Drafts, made from your own files without a model. Read each text: positive and negative must say the same
 # with opposite polarity, and `option` must be the one that means correct execution. Write what is null,
-# correct what is wrong, set `reviewed: true`, and name this file with --wording.
+# correct what is wrong, set `reviewed: true`, and name your copy of this file with --wording.
 """
 
 
@@ -66,73 +62,6 @@ def main(args: argparse.Namespace) -> None:
     write_text(args.output, HEADER + body)
     count = sum(len(entries) for part in content.values() for entries in part.values())
     cli.log.info("%s: %d entries to review", args.output, count)
-
-
-def lacking(samples: Sequence[Sample], texts: Reviewed) -> list[dict[str, str]]:
-    """Return every missing text: guidelines of either polarity, and options that mean correct execution."""
-    lines = [
-        {"kind": f"{text.polarity} guideline"} | {k: v for k, v in text._asdict().items() if k != "polarity"}
-        for polarity in POLARITIES
-        for text in missing(samples, texts, polarity)
-    ]
-    for exercise, question in _questions(samples):
-        if _lacks_option(exercise, question, texts):
-            place = {"exercise": exercise, "item": question.item, "sha256": key(question.text)}
-            lines.append({"kind": "correct option", **place, "question": question.text})
-    return lines
-
-
-def draft(samples: Sequence[Sample], texts: Reviewed) -> dict[str, Any]:
-    """Return unreviewed entries for what is missing, in the form of `guidelines.yaml`.
-
-    A question that is a positive guideline is turned round by rule (`aqa.prompts.polarity`); of another,
-    with an approved correct option, the answer is stated and denied. What no rule can write stays null.
-    """
-    needed = {
-        (text.exercise, text.sha256) for polarity in POLARITIES for text in missing(samples, texts, polarity)
-    }
-    guidelines: dict[str, list[dict[str, Any]]] = {}
-    options: dict[str, list[dict[str, Any]]] = {}
-    for exercise, question in _questions(samples):
-        about = {"sha256": key(question.text), "text": " ".join(question.text.split())}
-        if (exercise, key(question.text)) in needed:
-            positive, negative = _pair(exercise, question, texts)
-            entry = {**about, "positive": positive, "negative": negative, "reviewed": False}
-            guidelines.setdefault(exercise, []).append(entry)
-        if _lacks_option(exercise, question, texts):
-            choices = f"one of: {', '.join(question.options or ())}"
-            entry = {**about, "option": None, "reason": choices, "reviewed": False}
-            options.setdefault(exercise, []).append(entry)
-    return {"guidelines": guidelines, "correct_options": options}
-
-
-def _pair(exercise: str, question: Question, texts: Reviewed) -> tuple[str | None, str | None]:
-    if texts.positive_is_question:
-        positive = " ".join(question.text.split())
-        return positive, opposite(positive)
-    correct = question.correct or correct_option(texts, exercise, question)
-    if correct is None:
-        return None, None
-    positive = f'The answer to the question "{" ".join(question.text.split())}" should be "{correct}".'
-    return positive, positive.replace('" should be "', '" not being "')
-
-
-def _lacks_option(exercise: str, question: Question, texts: Reviewed) -> bool:
-    if question.options is None or question.correct is not None:
-        return False
-    drafted = any(entry.option for entry in entries_about(texts.correct_options, exercise, question))
-    return not drafted and correct_option(texts, exercise, question) is None
-
-
-def _questions(samples: Iterable[Sample]) -> list[tuple[str, Question]]:
-    """Return each question of each exercise once, sorted by exercise and item."""
-    found = {
-        (sample.exercise, question.item, key(question.text)): question
-        for sample in samples
-        for question in sample.questions
-    }
-    unique = {(exercise, digest): question for (exercise, _, digest), question in sorted(found.items())}
-    return [(exercise, question) for (exercise, _), question in unique.items()]
 
 
 if __name__ == "__main__":

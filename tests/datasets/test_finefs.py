@@ -289,15 +289,17 @@ def test_the_answer_that_the_prompt_asks_for_is_read(tmp_path: Path) -> None:
         ("3Lze<<x", "3Lz"),
         ("3Tq", "3T"),
         ("1A*", "1A"),
-        ("CCoSp4V", "CCoSp4"),
-        ("FCSpB", "FCSpB"),
-        ("StSq3", "StSq3"),
-        ("ChSq1!", "ChSq1"),
+        ("CCoSp4V", "CCoSp"),
+        ("FCSpB", "FCSp"),
+        ("StSq3", "StSq"),
+        ("ChSq1!", "ChSq"),
         (" 3Lz + 3T ", "3Lz+3T"),
         ("???", "unknown"),
     ],
 )
-def test_marks_of_the_technical_panel_are_no_part_of_the_announced_code(code: str, plain: str) -> None:
+def test_marks_and_levels_of_the_technical_panel_are_no_part_of_the_announced_code(
+    code: str, plain: str
+) -> None:
     assert announced(code) == plain
 
 

@@ -135,7 +135,7 @@ def test_an_id_that_nothing_describes_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_contrastive_wording_makes_the_compare_task_available(tmp_path: Path) -> None:
-    compare = {"task": "Which of the two is better?", "answer": '{"better": "first" or "second"}'}
+    compare = {"task": "Which of the two is better?", "answer": '{"answer": "first" or "second"}'}
     write(tmp_path, POOL | {"compare": compare}, csv(POOL_HEADER, *POOL_ROWS))
     own = datasets.resolve("my-pool", tmp_path)
     assert own.metadata.tasks == ("judge", "compare")

@@ -16,10 +16,11 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from aqa.datasets import load_metadata, load_wording
+from aqa.datasets.pairs import EXECUTION
 from aqa.datasets.reviewed import Guideline, Reviewed, key, load_reviewed
-from aqa.inference import requests
+from aqa.inference import comparisons, requests
 from aqa.prompts import load_strategy, require, strategies
-from aqa.records import Clip, MediaPart, Message, Question, Sample
+from aqa.records import Clip, MediaPart, Message, Pair, Question, Sample
 
 GOLDEN = Path(__file__).parent / "golden"
 REPRESENTATIONS = ("original", "skeleton_only")
@@ -121,10 +122,10 @@ def fixtures() -> dict[str, tuple[Sample, list[Sample], Reviewed]]:
             load_reviewed("fitness-aqa"),
         ),
         "finefs": (
-            sample("a", "spin", spin, {"": 1.6}, element="CCoSp4"),
+            sample("a", "spin", spin, {"": 1.6}, element="CCoSp"),
             [
-                sample("b", "spin", spin, {"": 3.142857143}, element="CCoSp4"),
-                sample("c", "spin", spin, {"": -2.0}, element="CCoSp4"),
+                sample("b", "spin", spin, {"": 3.142857143}, element="CCoSp"),
+                sample("c", "spin", spin, {"": -2.0}, element="CCoSp"),
             ],
             load_reviewed("finefs"),
         ),
@@ -166,6 +167,53 @@ def conversation(dataset: str, strategy: str, representation: Any) -> tuple[Mess
     return request.messages
 
 
+COMPARED = {
+    "llm-fms": ("r01", "In which image is the trunk closer to parallel with the vertical axis?"),
+    "egoexo-fitness": ("g1", TOES),
+    "fitness-aqa": ("", EXECUTION),
+    "finefs": ("", EXECUTION),
+    "mtl-aqa": ("", EXECUTION),
+}
+"""What a pair of each dataset is compared in: the item and its text, as `aqa.datasets.pairs` has them."""
+
+
+def comparing() -> tuple[str, ...]:
+    """Return the strategies that the compare task can use: without guidelines and examples."""
+    loaded = map(load_strategy, strategies())
+    return tuple(one.name for one in loaded if one.guidelines is None and not one.examples)
+
+
+@cache
+def comparison(dataset: str, strategy: str, representation: Any) -> tuple[Message, ...]:
+    """Return the messages about a pair of the dataset's samples, the first one shown first."""
+    anchor, (partner, *_), _ = fixtures()[dataset]
+    item, text = COMPARED[dataset]
+    pair = Pair(
+        pair_id="a+b",
+        exercise=anchor.exercise,
+        item=item,
+        text=text,
+        anchor="a",
+        partner=partner.sample_id,
+        anchor_subject=anchor.subject,
+        partner_subject=partner.subject,
+        better="anchor",
+    )
+    frames = 1 if anchor.media.kind == "image" else 2
+    shown = {sample.sample_id: sample for sample in (anchor, partner)}
+    first, _ = comparisons.build(
+        [pair],
+        shown,
+        {name: clip(name, frames) for name in shown},
+        exercises=load_metadata(dataset).exercises,
+        strategy=strategy,
+        wording=load_wording(dataset),
+        identity={},
+        representation=representation,
+    )
+    return first.messages
+
+
 def readable(messages: tuple[Message, ...]) -> str:
     """Return a conversation as text."""
     lines = []
@@ -182,14 +230,19 @@ def readable(messages: tuple[Message, ...]) -> str:
 @cache
 def renderings() -> dict[str, str]:
     """Return every golden file's name and content."""
+    asked = [(task, dataset, strategy) for dataset in fixtures() for task, strategy in _asked()]
     return {
-        f"{dataset}.{strategy}.txt": "\n".join(
-            f"=== {representation} ===\n{readable(conversation(dataset, strategy, representation))}"
+        f"{dataset}.{'' if task is conversation else 'compare.'}{strategy}.txt": "\n".join(
+            f"=== {representation} ===\n{readable(task(dataset, strategy, representation))}"
             for representation in REPRESENTATIONS
         )
-        for dataset in fixtures()
-        for strategy in strategies()
+        for task, dataset, strategy in asked
     }
+
+
+def _asked() -> list[tuple[Any, str]]:
+    judged = [(conversation, strategy) for strategy in strategies()]
+    return judged + [(comparison, strategy) for strategy in comparing()]
 
 
 if __name__ == "__main__":

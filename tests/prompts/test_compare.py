@@ -96,7 +96,7 @@ def test_a_pair_is_asked_in_both_orders_with_the_same_words() -> None:
             "First video:",
             "Second video:",
             "Two videos. Each is a video of someone doing a Squat. Which is better?\n\n"
-            '{"better": "first" or "second"}',
+            '{"answer": "first" or "second"}',
         ],
         ["a", "b"],
     )
@@ -120,7 +120,7 @@ def test_a_request_says_what_is_asked_and_who_is_the_anchor() -> None:
             "squat",
         )
         assert request.questions == (
-            Question(item="better", text="Which is better?", options=("first", "second")),
+            Question(item="answer", text="Which is better?", options=("first", "second")),
         )
 
 
@@ -149,7 +149,7 @@ def test_no_datasets_wording_shows_what_tells_the_truth(dataset: str, representa
         assert "SECRET" not in sent
         assert "SECRET" not in "".join(message.model_dump_json() for message in request.messages)
         assert f"First {kind}:" in sent
-        assert '{"better": "first" or "second"}' in sent
+        assert '{"answer": "first" or "second"}' in sent
         assert f"two {kind}s" in sent
         assert ("COCO17" in sent) == (representation == "skeleton_only")
 

@@ -3,15 +3,38 @@
 import json
 
 import pytest
-from golden_prompts import GOLDEN, REPRESENTATIONS, conversation, fixtures, renderings
+from golden_prompts import (
+    COMPARED,
+    GOLDEN,
+    REPRESENTATIONS,
+    comparing,
+    comparison,
+    conversation,
+    fixtures,
+    renderings,
+)
 
 from aqa.datasets import dataset_ids, load_wording
 from aqa.errors import UserError
-from aqa.prompts import answer, answer_key, load_strategy, strategies, title
+from aqa.prompts import answer, answer_key, compare, load_strategy, strategies, title
 from aqa.prompts import strategy as strategy_module
+from aqa.records import Pair
 from aqa.scoring import parse as scoring
 
 DATASETS = tuple(fixtures())
+
+
+PAIR = Pair(
+    pair_id="a+b",
+    exercise="squat",
+    item="",
+    text="?",
+    anchor="a",
+    partner="b",
+    anchor_subject="p",
+    partner_subject="q",
+    better="anchor",
+)
 
 
 def text(dataset: str, strategy: str, representation: str = "original") -> str:
@@ -21,6 +44,9 @@ def text(dataset: str, strategy: str, representation: str = "original") -> str:
 def test_every_dataset_and_strategy_has_its_golden_prompt():
     assert set(DATASETS) == set(dataset_ids())
     assert {path.name for path in GOLDEN.glob("*.txt")} == set(renderings())
+    for dataset in dataset_ids():
+        assert {f"{dataset}.{strategy}.txt" for strategy in strategies()} <= set(renderings())
+        assert {f"{dataset}.compare.{strategy}.txt" for strategy in comparing()} <= set(renderings())
 
 
 @pytest.mark.parametrize("name", sorted(renderings()))
@@ -122,6 +148,36 @@ def test_no_name_path_or_correct_option_of_a_sample_is_in_a_prompt(dataset, stra
                 assert sample.subject not in spoken
                 assert "secret" not in spoken
                 assert sample.media.sha256 not in spoken
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("strategy", comparing())
+def test_a_comparison_says_which_is_first_and_nothing_about_either(dataset, strategy):
+    asked, shown, _ = fixtures()[dataset]
+    kind = "image" if asked.media.kind == "image" else "video"
+    for representation in REPRESENTATIONS:
+        (message,) = comparison(dataset, strategy, representation)
+        first, one, second, other, last = message.content
+        assert (first.text, second.text) == (f"First {kind}:", f"Second {kind}:")
+        assert (one.file, other.file) == ("clips/a.zip", f"clips/{shown[0].sample_id}.zip")
+        for sample in (asked, shown[0]):
+            assert sample.subject not in last.text
+            assert "secret" not in last.text
+            assert not any(value in last.text for value in sample.details.values() if len(value) > 3)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_comparison_asks_for_an_answer_whose_key_says_nothing_about_quality(dataset):
+    shown = comparison(dataset, "base", "original")[0].content[-1].text
+    assert shown.endswith('{"answer": "first" or "second"}')
+    question = compare.question(PAIR)
+    assert scoring.parse('{"answer": "second"}', [question]) == {question.item: "second"}
+
+
+def test_what_the_dataset_s_pairs_are_compared_in_is_asked_where_the_wording_does_not_say_it():
+    for dataset, (_, asked) in COMPARED.items():
+        shown = comparison(dataset, "base", "original")[0].content[-1].text
+        assert asked in shown or "executed better" in shown
 
 
 def test_answers_are_read_whatever_the_options_are_called():

@@ -13,8 +13,10 @@ import yaml
 from golden_prompts import TOES, clip, fixtures
 
 from aqa.datasets.reviewed import key
+from aqa.errors import UserError
 from aqa.files import read_jsonl, write_jsonl
-from aqa.records import Examples, Request
+from aqa.inference.drafts import read_drafts
+from aqa.records import Examples, Pair, Request
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "config" / "models" / "random.yaml"
@@ -96,13 +98,13 @@ def test_a_draft_is_used_where_it_is_allowed_and_listed_beside_the_requests(fold
     cell, done = render(folder, "negative_guidelines", "--wording", "mine.yaml", "--allow-draft")
     assert done.returncode == 0, done.stderr
     assert "1 text(s) are drafts" in done.stderr
-    (draft,) = json.loads((cell / "drafts.json").read_text())
+    (draft,) = json.loads((cell / "drafts.json").read_text())["drafts"]
     assert (draft["exercise"], draft["item"], draft["polarity"]) == ("sumo-squat", "g1", "negative")
     entry["reviewed"] = True
     (folder / "mine.yaml").write_text(yaml.safe_dump({"guidelines": {"sumo-squat": [entry]}}))
     cell, done = render(folder, "negative_guidelines", "--wording", "mine.yaml")
     assert done.returncode == 0, done.stderr
-    assert not (cell / "drafts.json").exists()
+    assert json.loads((cell / "drafts.json").read_text())["drafts"] == []
 
 
 def test_the_positive_guideline_is_the_user_s_own_text(folder):
@@ -110,3 +112,48 @@ def test_the_positive_guideline_is_the_user_s_own_text(folder):
     assert done.returncode == 0, done.stderr
     (request, _) = read_jsonl(cell / "requests.jsonl", Request)
     assert f"- {TOES}\n" in request.messages[-1].content[-1].text
+
+
+def test_a_cell_says_which_requests_its_drafts_are_about(folder):
+    entry = {"sha256": key(TOES), "negative": "Not pointing your toes outwards.", "reviewed": False}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"guidelines": {"sumo-squat": [entry]}}))
+    cell, done = render(folder, "negative_guidelines", "--wording", "mine.yaml", "--allow-draft")
+    assert done.returncode == 0, done.stderr
+    assert read_drafts(cell) == 1
+    with (cell / "requests.jsonl").open("a") as stream:
+        stream.write("\n")
+    with pytest.raises(UserError, match="is about other requests"):
+        read_drafts(cell)
+
+
+def test_a_strategy_without_guidelines_has_no_drafts(folder):
+    entry = {"sha256": key(TOES), "negative": "Not pointing your toes outwards.", "reviewed": False}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"guidelines": {"sumo-squat": [entry]}}))
+    cell, done = render(folder, "base", "--wording", "mine.yaml", "--allow-draft")
+    assert done.returncode == 0, done.stderr
+    assert read_drafts(cell) == 0
+
+
+@pytest.mark.parametrize(("state", "expected"), [("draft", 1), ("missing", 0)])
+def test_a_compare_cell_counts_the_unapproved_rephrased_questions(folder, state, expected):
+    pair = Pair(
+        pair_id="p",
+        exercise="sumo-squat",
+        item="g1",
+        text=TOES,
+        anchor="a",
+        partner="b",
+        anchor_subject="person-a",
+        partner_subject="person-b",
+        better="anchor",
+    )
+    write_jsonl(folder / "pairs.jsonl", [pair])
+    lacking = [{"exercise": "sumo-squat", "question": TOES, "state": state}]
+    (folder / "report.json").write_text(json.dumps({"draft": True, "lacking_texts": lacking}))
+    cell = Path("cells/egoexo-fitness/compare/skeleton_only/base/random")
+    fixed = ("--manifest", "media/egoexo-fitness/skeleton_only/native/manifest.jsonl", "--media", "media")
+    pairs = ("--pairs", "pairs.jsonl", "--pairs-report", "report.json")
+    done = run("render.py", folder, *fixed, "--model", MODEL, "--cells", cell, *pairs)
+    assert done.returncode == 0, done.stderr
+    assert len(read_jsonl(folder / cell / "requests.jsonl", Request)) == 2
+    assert read_drafts(folder / cell) == expected

@@ -70,6 +70,8 @@ class Metadata(Section):
     the evaluated split that the paper states, by exercise. `upload`: the terms let anyone send the media
     to a remote model; otherwise the user has to state it (`i_may_upload`). `publish_frames`: pages and
     exports may show frames. `faces`: whether shown frames must hide faces.
+    `visible_truth`: how the pictures show the truth, where they do and nothing masks it yet: models are not
+    run on such a dataset unless the user says so (`accept_visible_truth`).
     """
 
     id: Name
@@ -90,6 +92,7 @@ class Metadata(Section):
     upload: bool
     publish_frames: bool
     faces: Literal["show", "hide"]
+    visible_truth: Text | None = None
     reported: dict[Name, int] = Field(default_factory=dict)
     settings: dict[str, Setting] = Field(default_factory=dict)
 

@@ -11,8 +11,9 @@ from aqa.prompts.conversation import fill_task, media_part, noun
 from aqa.prompts.strategy import load_strategy
 from aqa.records import Clip, Message, Pair, Question, TextPart
 
-ITEM = "better"
-"""The item of a comparison's question, and the key of its answer."""
+ITEM = "answer"
+"""The item of a comparison's question, and the key of its answer: a word that says nothing about quality,
+because some questions ask in which of the two something is wrong."""
 
 FIRST, SECOND = "first", "second"
 """The options: which of the two that are shown."""
