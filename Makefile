@@ -8,16 +8,25 @@ SOURCES := scripts tests
 RULES := Snakefile workflow/rules/*.smk
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test preview setup lint config lock clean
+.PHONY: run test test-all preview setup lint config lock clean
 
-## run: everything from the embedded benchmark to results/report.html
+## run: everything to results/report.html; the embedded benchmark, or make run CONFIG=my.yaml
 run: $(VENV)/.run
+ifdef CONFIG
+	$(VENV)/bin/python scripts/cells.py --configfile $(CONFIG)
+	$(SNAKEMAKE) --configfile $(CONFIG)
+else
 	$(SNAKEMAKE)
+endif
 	@echo "Done: open results/report.html"
 
 ## test: linters, types and all tests
 test: $(VENV)/.dev lint
-	$(VENV)/bin/pytest -n 2 --dist loadgroup -q
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -q -m "not thorough"
+
+## test-all: make test, and the tests that take long
+test-all: test
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -q -m thorough
 
 ## preview: what a cell sends, as a page: make preview CELL=<dataset>/<task>/<representation>/<strategy>/<model>
 CELL ?= fitness-aqa/judge/original/base/random

@@ -25,6 +25,7 @@ include: "workflow/rules/inference.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/acquire.smk"
+include: "workflow/rules/wording.smk"
 
 
 rule all:
@@ -32,6 +33,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
-        rules.table1.output,
+        [f"{RESULTS}/tables/table{number}.tex" for number in TABLES],
         rules.figure1.output,
+        [PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
     localrule: True

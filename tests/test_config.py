@@ -34,7 +34,19 @@ def test_datasets_and_models_are_enough():
         ({"sed": 1}, "unknown key 'sed'; did you mean 'seed'?"),
         ({"scoring": {"polcy": "strict"}}, "unknown key 'polcy' in 'scoring'; did you mean 'policy'?"),
         ({"scoring": {"policy": "strikt"}}, "'scoring.policy' is 'strikt'; did you mean 'strict'?"),
-        ({"datasets": {"fitness-aqa": {"limt": 3}}}, "unknown key 'limt' in 'datasets.fitness-aqa'"),
+        (
+            {"datasets": {"fitness-aqa": {"limt": 3}}},
+            "unknown key 'limt' in 'datasets.fitness-aqa'; did you mean 'limit'?",
+        ),
+        (
+            {"cells": {"include": [{"modles": ["random"]}]}},
+            "unknown key 'modles' in 'cells.include.0'; did you mean 'models'?",
+        ),
+        (
+            {"profiles": {"two": {"fpss": 2}}},
+            "unknown key 'fpss' in 'profiles.two'; did you mean 'fps'?",
+        ),
+        ({"results": "re{sul}ts"}, "'results' is 're{sul}ts'"),
         ({"datasets": {"fitness-aqa": {"limit": 0}}}, "'datasets.fitness-aqa.limit' is 0"),
         ({"datasets": {"fitness-aqa": None}}, "'datasets.fitness-aqa' is None"),
         ({"datasets": []}, "'datasets' is []"),
@@ -42,7 +54,10 @@ def test_datasets_and_models_are_enough():
         ({"models": ["../random"]}, "'models.0' is '../random'"),
         ({"cells": {"include": [{"tasks": ["juge"]}]}}, "is 'juge'; did you mean 'judge'?"),
         ({"cells": {"include": [{"task": ["judge"]}]}}, "unknown key 'task' in 'cells.include.0'"),
-        ({"cells": {"not_applicable": [{"models": ["random"]}]}}, "'cells.not_applicable.0.reason'"),
+        (
+            {"cells": {"not_applicable": [{"models": ["random"]}]}},
+            "'cells.not_applicable.0.reason' is missing",
+        ),
         ({"profiles": {"fps-2": {"fps": -1}}}, "'profiles.fps-2.fps' is -1"),
     ],
 )

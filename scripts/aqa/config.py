@@ -64,6 +64,11 @@ class DatasetConfig(Section):
     i_may_upload: bool = Field(
         False, description="State that the dataset's terms let you send its media to a remote model."
     )
+    accept_visible_truth: bool = Field(
+        False,
+        description="Run models although the pictures show the truth (a scoreboard that nothing masks yet); "
+        "a note below the tables says so.",
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="The dataset's own settings; see its metadata.yaml."
     )
@@ -131,12 +136,21 @@ class Inference(Section):
         le=1,
         description="Share of requests of a cell that may have failed for good without stopping the run.",
     )
+    ask_rejected: bool = Field(
+        False,
+        description="Ask again what a provider rejected for good (a 400, say), after its cause is mended. "
+        "Answers are never asked again.",
+    )
 
 
 class Config(Section):
     """The whole configuration of a run."""
 
-    results: str = Field("results", min_length=1, description="Folder for everything that is made.")
+    results: str = Field(
+        "results",
+        pattern=r"^[^{}\n]*[^{}\n/]$",
+        description="Folder for everything that is made; no braces, no slash at the end.",
+    )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="Datasets to evaluate, by id.")
     models: tuple[Name, ...] = Field(
@@ -176,6 +190,7 @@ class ModelFile(Section):
     )
     thinking: bool = Field(False, description="The model reasons before it answers (marked † in tables).")
     baseline: bool = Field(False, description="Not a model under test: printed apart, above the models.")
+    note: str | None = Field(None, description="What a reader must know; printed below tables.")
     concurrency: int = Field(32, ge=1, description="Most requests in flight at once.")
     sampling: dict[str, float | int | bool | str] = Field(
         default_factory=dict,
@@ -242,6 +257,8 @@ def _explain(schema: type[BaseModel], problem: ErrorDetails) -> str:
         expected = problem.get("ctx", {}).get("expected", "")
         valid = {name.strip("' ") for name in expected.replace(" or ", ",").split(",")}
         return f"'{place}' is '{problem['input']}'{nearest(problem['input'], valid)}"
+    if problem["type"] == "missing":
+        return f"'{place}' is missing"
     shown = repr(problem["input"]) if not isinstance(problem["input"], Mapping) else "a mapping"
     return f"'{place}' is {shown[:60]}: {problem['msg'].removeprefix('Value error, ')}"
 
@@ -250,11 +267,13 @@ def _keys(schema: type[BaseModel], path: list[int | str]) -> set[str]:
     """Return the keys that are valid at `path` below `schema` (empty where keys are free)."""
     at: Any = schema
     for part in path:
-        if isinstance(at, type) and issubclass(at, BaseModel):
-            field = at.model_fields.get(str(part))
-            at = field.annotation if field else None
-        at = _inner(at)
-    return set(at.model_fields) if isinstance(at, type) and issubclass(at, BaseModel) else set()
+        field = at.model_fields.get(str(part)) if _is_section(at) else None
+        at = _inner(field.annotation) if field else at  # A name or a number leads to the section inside.
+    return set(at.model_fields) if _is_section(at) else set()
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _inner(annotation: Any) -> Any:

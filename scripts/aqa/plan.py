@@ -10,29 +10,38 @@ from pathlib import Path
 from typing import Any
 
 from aqa import datasets, grid, models, profiles, prompts
-from aqa.config import Config, DatasetConfig, ModelFile, load_model, parse
+from aqa.config import Config, DatasetConfig, MediaProfile, ModelFile, load_model, parse
 from aqa.datasets import Metadata
+from aqa.errors import UserError
 from aqa.grid import Cell, Grid
 
 LIBRARY = Path(__file__).parent
 
+MADE = ("original",)
+"""The representations that the media stage can make."""
+
+_RECORDS = ("records.py", "files.py", "config.py", "profiles.py")
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "embed": ("files.py", "synthetic", "datasets"),
-    "index": ("records.py", "files.py", "datasets"),
-    "media": ("records.py", "files.py", "media"),
-    "render": (
-        "records.py",
-        "files.py",
-        "profiles.py",
-        "datasets",
-        "prompts",
-        "inference/requests.py",
-        "inference/comparisons.py",
+    "embed": ("files.py", "synthetic", "datasets", "../embed.py"),
+    "index": (*_RECORDS, "datasets", "../index.py", "../subset.py", "../examples.py", "../pairs.py"),
+    "media": (*_RECORDS, "media", "../media.py"),
+    "render": (*_RECORDS, "grid.py", "datasets", "prompts", "models", "inference", "../render.py"),
+    "draft": (
+        *(*_RECORDS, "datasets", "models", "prompts", "inference", "scoring/parse.py"),
+        *("../annotate.py", "../wording.py", "../pairs.py"),
     ),
-    "score": ("records.py", "files.py", "scoring"),
-    "report": ("records.py", "files.py", "reporting", "plan.py", "grid.py", "prompts"),
+    "score": (*_RECORDS, "inference/drafts.py", "scoring", "../score.py", "../collect.py"),
+    "labels": (
+        *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
+        *("reporting/describe.py", "reporting/labels.py", "../labels.py"),
+    ),
+    "report": (
+        *(*_RECORDS, "grid.py", "plan.py", "datasets", "media", "prompts", "models", "inference", "scoring"),
+        *("reporting", "../table.py", "../figure.py", "../report.py", "../cells.py"),
+        "../preview.py",
+    ),
 }
-"""Stage -> the parts of the library that decide its results."""
+"""Stage -> the parts of the library, and its command lines, that decide its results."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,11 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     metadata = {dataset: _resolve(dataset, chosen).metadata for dataset, chosen in config.datasets.items()}
     folders = tuple(base / folder for folder in config.model_files for base in (Path(), root))
     chosen = {model: load_model(model, folders) for model in config.models}
+    if config.profiles.get("native", MediaProfile()) != MediaProfile():
+        raise UserError("configuration: profiles.native means every frame as it is; name yours otherwise")
+    for dataset, entry in config.datasets.items():
+        if entry.wording is not None and not Path(entry.wording).is_file():
+            raise UserError(f"configuration: datasets.{dataset}.wording: no file '{entry.wording}'")
     for model, file in chosen.items():
         exercises = {dataset: tuple(entry.exercises) for dataset, entry in metadata.items()}
         profiles.check(file.profile, config.profiles, exercises, f"model {model}")
@@ -188,7 +202,19 @@ def obstacle(plan: Plan) -> str | None:
         made = Path(f"{plan.config.results}/datasets/{dataset}/samples.jsonl")
         if not plan.embedded(dataset) and not Path(chosen.data).is_dir() and not made.is_file():
             return f"datasets.{dataset}.data: no folder '{chosen.data}'. {plan.metadata[dataset].access.how}"
+    if unmade := next((cell for cell in plan.grid if cell.representation not in MADE), None):
+        return (
+            f"{unmade.path}: the representation {unmade.representation} cannot be made yet, only "
+            f"{', '.join(MADE)}; set cells.include to those"
+        )
     for cell in plan.grid:
+        leak = plan.metadata[cell.dataset].visible_truth
+        accepted = plan.config.datasets[cell.dataset].accept_visible_truth
+        if leak and not accepted and not plan.models[cell.model].baseline:
+            return (
+                f"{cell.dataset}: {leak}: a model would read the answer; leave the dataset out, or set "
+                f"datasets.{cell.dataset}.accept_visible_truth: true"
+            )
         answered = Path(plan.file(cell, "responses.jsonl")).is_file()
         if cell.model in remote and not _may_upload(plan, cell.dataset) and not answered:
             return (
@@ -200,26 +226,36 @@ def obstacle(plan: Plan) -> str | None:
 
 
 @cache
-def code(stage: str) -> str:
+def code(stage: str, dataset: str | None = None) -> str:
     """Return a digest of the library code that decides a stage's results.
 
-    Snakemake does not see a changed import; rules carry this digest as a parameter instead.
+    Snakemake does not see a changed import; rules carry this digest as a parameter instead. With a
+    dataset, the folders of other datasets do not count.
     """
     digest = hashlib.sha256()
     for part in STAGES[stage]:
         path = LIBRARY / part
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
-            if "acquire" in file.parts or file.name == "sources.yaml":
+            if not _decides(file, dataset):
                 continue
             if file.suffix in {".py", ".j2", ".yaml", ".html", ".css"} and file.is_file():
-                digest.update(str(file.relative_to(LIBRARY)).encode())
+                digest.update(file.name.encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
 def _path(model: str, folders: tuple[Path, ...]) -> Path:
     return next(path for folder in folders if (path := folder / f"{model}.yaml").is_file())
+
+
+def _decides(file: Path, dataset: str | None) -> bool:
+    """Say whether a file can change results: not what fetches data, not the folder of another dataset."""
+    if "acquire" in file.parts or file.name == "sources.yaml":
+        return False
+    folder = file.parent
+    own = dataset is None or folder.name == dataset.replace("-", "_")
+    return own or not (folder / "metadata.yaml").is_file()
 
 
 def _resolve(dataset: str, chosen: DatasetConfig) -> datasets.Dataset:

@@ -13,8 +13,16 @@ from pydantic import BaseModel
 from aqa.config import Config, ModelFile, Section
 
 DEFAULT: Mapping[str, Any] = {
-    "datasets": {"fitness-aqa": {}, "mtl-aqa": {}},
+    "datasets": {
+        dataset: {} for dataset in ("llm-fms", "egoexo-fitness", "fitness-aqa", "finefs", "mtl-aqa")
+    },
     "models": ["random", "constant"],
+    "cells": {
+        "include": [
+            {"tasks": ["judge"], "representations": ["original"]},
+            {"tasks": ["compare"], "representations": ["original"], "strategies": ["base"]},
+        ]
+    },
 }
 """What the default configuration says beyond the defaults of the keys: the embedded benchmark."""
 

@@ -100,6 +100,7 @@ def score(dataset: str, model: str, metric: str, value: float, **changes: Any) -
         "n_unparsed": 3,
         "n_truncated": 2,
         "n_refused": 1,
+        "drafts": 0,
     }
     return row | changes
 

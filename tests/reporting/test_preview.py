@@ -261,9 +261,9 @@ def test_a_pair_is_shown_in_both_orders_with_the_better_one(tmp_path: Path) -> N
     )
     assert len(choose(requests, 1)) == 2, "the two orders stay together"
     page = make(tmp_path, requests, samples, pairs=tmp_path / "pairs.jsonl")
-    assert [text for text in page.texts if text.startswith('{"better"')] == [
-        '{"better": "second"}',
-        '{"better": "first"}',
+    assert [text for text in page.texts if text.startswith('{"answer"')] == [
+        '{"answer": "second"}',
+        '{"answer": "first"}',
     ]
     assert "better: good of bad and good" in page.source
     assert len(page.images()) == 8

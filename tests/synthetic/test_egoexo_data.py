@@ -287,6 +287,7 @@ def test_guidelines_have_both_polarities_and_belong_to_faults():
     assert len(set(texts)) == 2 * len(known)
 
 
+@pytest.mark.thorough
 def test_one_worker_writes_the_same_bytes(data, tmp_path):
     embedded.write(tmp_path, SEED, 1, SMALL)
     assert tree(tmp_path) == tree(data)

@@ -98,7 +98,8 @@ def test_the_adapter_reads_every_element_but_the_one_without_a_valid_time(data):
     for sample in found:
         item = expected[sample.sample_id]
         assert sample.exercise == item.kind
-        assert sample.details["element"] == item.code, "the panel's mark is not announced"
+        plain = item.code if item.kind == "jump" else item.code.rstrip("01234B")
+        assert sample.details["element"] == plain, "the panel's marks and levels are not announced"
         assert sample.truth[""] == pytest.approx(panel.grade(item.judges))
         assert (sample.media.start_s, sample.media.end_s) == (item.start, item.end)
 
@@ -135,6 +136,7 @@ def test_the_skater_stays_in_the_picture(data):
         assert 50 < np.median(tall) < 150
 
 
+@pytest.mark.thorough
 def test_one_worker_writes_the_same_bytes(data, tmp_path):
     embedded.write(tmp_path, SEED, 1, SMALL)
     assert tree(tmp_path) == tree(data)

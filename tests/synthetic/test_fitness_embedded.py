@@ -94,6 +94,7 @@ def test_videos_have_as_many_frames_as_poses_at_30_a_second(data):
         assert {len(frame) for frame in track.keypoints} == {17}
 
 
+@pytest.mark.thorough
 def test_one_worker_writes_the_same_bytes(data, tmp_path):
     embedded.write(tmp_path, SEED, 1, SMALL)
     assert tree(tmp_path) == tree(data)

@@ -116,6 +116,7 @@ def test_final_scores_give_back_the_execution_that_the_faults_are_worth(data):
         assert fault["execution"] == pytest.approx(expected)
 
 
+@pytest.mark.thorough
 def test_one_worker_writes_the_same_bytes(data, tmp_path):
     embedded.write(tmp_path, SEED, 1, SMALL)
     assert tree(tmp_path) == tree(data)

@@ -3,6 +3,9 @@
 import pytest
 from workflow_runs import Study, repository
 
+from aqa.datasets.fitness_aqa import embedded as fitness_aqa
+from aqa.datasets.mtl_aqa import embedded as mtl_aqa
+
 CONFIG = {
     "datasets": {"fitness-aqa": {"limit": 12}, "mtl-aqa": {"limit": 10}},
     "models": ["random", "constant"],
@@ -10,11 +13,9 @@ CONFIG = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if "/workflow/" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("workflow"))
+    """Start with the whole runs: they take longest, and share a study in one process (xdist_group)."""
+    items.sort(key=lambda item: "/workflow/" not in str(item.path))
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,16 @@ def made(tmp_path_factory):
     snakefile = repository(tmp_path_factory.mktemp("repository") / "vlm-aqa")
     study = Study(tmp_path_factory.mktemp("study"), snakefile)
     study.configure(**CONFIG)
+    small = {
+        "fitness-aqa": fitness_aqa.Size(train=4, val=2, test=8, unlabeled=1),
+        "mtl-aqa": mtl_aqa.Size(train=1, train_dives=5, test=4, test_dives=5),
+    }
+    for dataset, size in small.items():  # What rule embed makes, but fewer clips.
+        embedded = {"fitness-aqa": fitness_aqa, "mtl-aqa": mtl_aqa}[dataset]
+        folder = study.results / "embedded" / dataset
+        folder.mkdir(parents=True)
+        embedded.write(folder, 0, 2, size)
+        (folder / "embedded.json").write_text("{}")
     study.make()
     return study
 

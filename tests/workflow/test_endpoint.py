@@ -15,15 +15,15 @@ from workflow_runs import SNAKEMAKE
 
 from openai_server import ServerProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("workflow")
 
 CELL = "mtl-aqa/judge/original/base/local"
 CONCURRENCY = 4
-KILLS = int(os.environ.get("AQA_KILLS", "3"))
+KILLS = int(os.environ.get("AQA_KILLS", "2"))
 
 
 def serve(study, url):
-    """Add a model that the endpoint at `url` answers, on a pilot of twenty dives."""
+    """Add a model that the endpoint at `url` answers, on a pilot of eighteen dives."""
     folder = study.folder / "models"
     folder.mkdir(exist_ok=True)
     model = {
@@ -36,7 +36,7 @@ def serve(study, url):
     }
     (folder / "local.yaml").write_text(yaml.safe_dump(model))
     study.configure(
-        **{**CONFIG, "datasets": {"mtl-aqa": {"limit": 40}}, "models": ["random", "local"]},
+        **{**CONFIG, "datasets": {"mtl-aqa": {"limit": 18}}, "models": ["random", "local"]},
         model_files=["models", "config/models"],
         profiles={"native": {}, "fps-2": {"fps": 2}},
     )
@@ -79,7 +79,7 @@ def test_a_model_behind_an_endpoint_comes_through_every_stage(study, tmp_path):
         serve(study, url)
         study.make()
         seen = asked(log)
-        assert sum(seen.values()) == len(seen) == 40
+        assert sum(seen.values()) == len(seen) == 18
         assert {response["outcome"] for response in responses(study)} == {"ok"}
         assert "Local" in (study.results / "tables/table1.md").read_text()
         assert (
@@ -90,6 +90,7 @@ def test_a_model_behind_an_endpoint_comes_through_every_stage(study, tmp_path):
         assert asked(log) == seen, "a finished cell asked again"
 
 
+@pytest.mark.thorough
 def test_kill_9_of_the_whole_tree_repeats_at_most_what_was_in_flight(study, tmp_path):
     moments = random.Random(1)
     log = tmp_path / "server.jsonl"
@@ -97,11 +98,11 @@ def test_kill_9_of_the_whole_tree_repeats_at_most_what_was_in_flight(study, tmp_
         serve(study, url)
         study.make(f"results/cells/{CELL}/requests.jsonl")
         for _ in range(KILLS):
-            kill_a_run(study, moments.uniform(0.2, 2.5))
+            kill_a_run(study, moments.uniform(0.2, 2.0))
             study.make("--unlock")
         study.make()
         seen = asked(log)
-        assert len(seen) == 40
+        assert len(seen) == 18
         assert sum(seen.values()) - len(seen) <= KILLS * CONCURRENCY
         requests = (study.results / "cells" / CELL / "requests.jsonl").read_text().splitlines()
         written = responses(study)
@@ -111,6 +112,7 @@ def test_kill_9_of_the_whole_tree_repeats_at_most_what_was_in_flight(study, tmp_
         assert asked(log) == seen
 
 
+@pytest.mark.thorough
 def test_an_endpoint_that_always_fails_stops_in_one_line_and_the_next_run_asks_again(study, tmp_path):
     log = tmp_path / "server.jsonl"
     with ServerProcess("--log", str(log), "--model", "another") as url:

@@ -1,13 +1,14 @@
 """From an empty folder to tables; and only what is needed, ever after."""
 
 import csv
+import json
 import shutil
 
 import pytest
 from conftest import CONFIG
 from workflow_runs import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("workflow")
 
 CELLS = [
     f"{dataset}/judge/original/base/{model}"
@@ -27,7 +28,13 @@ def test_a_run_makes_every_table_figure_and_page(made):
         assert (made.results / name).stat().st_size > 100
     for cell in CELLS:
         names = {path.name for path in (made.results / "cells" / cell).iterdir()}
-        assert names == {"requests.jsonl", "responses.jsonl", "predictions.csv", "metrics.json"}
+        assert names == {
+            "requests.jsonl",
+            "drafts.json",
+            "responses.jsonl",
+            "predictions.csv",
+            "metrics.json",
+        }
     with (made.results / "scores.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["dataset"], row["model"]) for row in rows} == {
@@ -112,6 +119,7 @@ def test_a_larger_limit_asks_only_the_new_samples(study):
         ({"sead": 3}, "unknown key 'sead'; did you mean 'seed'?"),
         ({"datasets": {"mtl-aqua": {}}}, "no dataset 'mtl-aqua'; did you mean 'mtl-aqa'?"),
         ({"datasets": {"mtl-aqa": {"settings": {"drop": True}}}}, "unknown setting 'drop'"),
+        ({"datasets": {"mtl-aqa": {"wording": "my.yml"}}}, "datasets.mtl-aqa.wording: no file 'my.yml'"),
         (
             {"cells": {"include": [{"datasets": ["mtl-aqa"], "representations": ["cropped"]}]}},
             "selects no possible cell",
@@ -175,3 +183,37 @@ def test_a_declared_impossible_cell_is_absent_and_says_why(study):
     assert reason in (study.results / "report.html").read_text()
     assert "–∗" in (study.results / "tables/table1.md").read_text()
     assert "mtl-aqa,judge,original,base,constant" not in (study.results / "scores.csv").read_text()
+
+
+def test_an_accepted_broken_clip_is_counted_in_every_output(study):
+    clip = study.results / "media/mtl-aqa/original/native/clips"
+    name = min(path.stem for path in clip.glob("*.zip"))
+    samples = study.results / "datasets/mtl-aqa/samples.jsonl"
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    (broken,) = (line for line in lines if line["sample_id"] == name)
+    broken["media"]["start_s"], broken["media"]["end_s"] = 9000.0, 9001.0
+    samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chosen = {**CONFIG["datasets"]["mtl-aqa"], "accept_broken_clips": True}
+    study.configure(**{**CONFIG, "datasets": {**CONFIG["datasets"], "mtl-aqa": chosen}})
+    study.make()
+    with (study.results / "scores.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["scope"] == "all"]
+    counts = {(row["dataset"], row["n"], row["n_left_out"]) for row in rows if row["dataset"] == "mtl-aqa"}
+    assert counts == {("mtl-aqa", "9", "1")}
+    metrics = json.loads((study.results / "cells" / CELLS[2] / "metrics.json").read_text())
+    assert metrics["left_out"] == [name]
+    for page in ("tables/table1.md", "tables/table1.tex", "report.html"):
+        assert "1 samples of MTL-AQA" in (study.results / page).read_text()
+
+
+def test_a_new_title_is_printed_and_asks_nothing(study):
+    (study.folder / "models").mkdir()
+    (study.folder / "models/random.yaml").write_text(
+        "{title: Dice, backend: baseline, baseline: true, session: dataset, options: {kind: random}}"
+    )
+    study.configure(**CONFIG, model_files=["models", "config/models"])
+    before = {path: path.read_bytes() for path in (study.results / "journals").rglob("*.jsonl")}
+    study.make()
+    assert "| Dice |" in (study.results / "tables/table1.md").read_text()
+    assert "Dice" in (study.results / "report.html").read_text()
+    assert {path: path.read_bytes() for path in (study.results / "journals").rglob("*.jsonl")} == before

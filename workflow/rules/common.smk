@@ -1,7 +1,9 @@
 """The checked plan of the run, and the few names that all rules share."""
 
+import re
 import shlex
 
+from aqa.config import REPRESENTATIONS, TASKS
 from aqa.errors import UserError
 from aqa.files import dumps
 from aqa.grid import group
@@ -25,9 +27,12 @@ shell.prefix(
 
 
 wildcard_constraints:
-    dataset="|".join(PLAN.config.datasets),
-    representation="original|cropped|skeleton_overlay|skeleton_only",
-    profile="|".join(PLAN.config.profiles),
+    dataset="|".join(map(re.escape, PLAN.config.datasets)),
+    task="|".join(TASKS),
+    representation="|".join(REPRESENTATIONS),
+    strategy="|".join({cell.strategy for cell in PLAN.grid}),
+    model="|".join(map(re.escape, PLAN.config.models)),
+    profile="|".join(map(re.escape, PLAN.config.profiles)),
 
 
 onstart:

@@ -19,7 +19,7 @@ rule embed:
         runtime=20,
     params:
         seed=PLAN.config.seed,
-        code=code("embed"),
+        code=lambda wildcards: code("embed", wildcards.dataset),
     shell:
         "python $AQA/embed.py --dataset {wildcards.dataset} --seed {params.seed}"
         " --workers {threads} --output {output:q} --log {log:q}"
@@ -29,9 +29,8 @@ rule index:
     """Read a dataset's annotations and videos into one file of samples."""
     input:
         lambda wildcards: rules.embed.output if PLAN.embedded(wildcards.dataset) else [],
-        lambda wildcards: PLAN.own_files(
-            wildcards.dataset, "dataset.yaml", "samples.csv", "samples.jsonl", "guidelines.yaml"
-        ),
+        lambda wildcards: PLAN.own_files(wildcards.dataset, "dataset.yaml", "samples.csv", "samples.jsonl"),
+        wording=lambda wildcards: PLAN.wording(wildcards.dataset) or [],
     output:
         f"{RESULTS}/datasets/{{dataset}}/samples.jsonl",
     log:
@@ -44,8 +43,8 @@ rule index:
     params:
         data=lambda wildcards: PLAN.data(wildcards.dataset),
         settings=lambda wildcards: dumps(PLAN.config.datasets[wildcards.dataset].settings).decode(),
-        wording=lambda wildcards: flag("--wording", PLAN.wording(wildcards.dataset)),
-        code=code("index"),
+        wording=lambda wildcards, input: flag("--wording", input.wording),
+        code=lambda wildcards: code("index", wildcards.dataset),
     shell:
         "python $AQA/index.py --dataset {wildcards.dataset} --data {params.data:q}"
         " --settings {params.settings:q} {params.wording} --require-media --output {output:q} --log {log:q}"
@@ -66,7 +65,7 @@ rule subset:
         split=lambda wildcards: PLAN.metadata[wildcards.dataset].evaluated_split,
         limit=lambda wildcards: flag("--limit", PLAN.config.datasets[wildcards.dataset].limit),
         seed=PLAN.config.seed,
-        code=code("index"),
+        code=lambda wildcards: code("index", wildcards.dataset),
     shell:
         "python $AQA/subset.py --samples {input:q} --split {params.split} {params.limit}"
         " --seed {params.seed} --output {output:q} --log {log:q}"
@@ -88,7 +87,7 @@ rule examples:
     params:
         data=lambda wildcards: PLAN.data(wildcards.dataset),
         seed=PLAN.config.seed,
-        code=code("index"),
+        code=lambda wildcards: code("index", wildcards.dataset),
     shell:
         "python $AQA/examples.py --dataset {wildcards.dataset} --data {params.data:q}"
         " --samples {input.samples:q} --evaluated {input.evaluated:q} --seed {params.seed}"
@@ -101,6 +100,7 @@ rule pairs:
         samples=rules.index.output,
         evaluated=rules.subset.output,
         texts=lambda wildcards: PLAN.own_files(wildcards.dataset, "contrastive.yaml"),
+        wording=lambda wildcards: PLAN.wording(wildcards.dataset) or [],
     output:
         pairs=f"{RESULTS}/datasets/{{dataset}}/pairs.jsonl",
         report=f"{RESULTS}/datasets/{{dataset}}/pairs_report.json",
@@ -112,10 +112,10 @@ rule pairs:
         "../../envs/core.yaml"
     params:
         data=lambda wildcards: PLAN.data(wildcards.dataset),
-        wording=lambda wildcards: flag("--wording", PLAN.wording(wildcards.dataset)),
+        wording=lambda wildcards, input: flag("--wording", input.wording),
         draft=lambda wildcards: flag("--allow-draft", PLAN.config.datasets[wildcards.dataset].allow_draft),
         seed=PLAN.config.seed,
-        code=code("index"),
+        code=lambda wildcards: code("index", wildcards.dataset),
     shell:
         "python $AQA/pairs.py --dataset {wildcards.dataset} --data {params.data:q} --samples {input.samples:q}"
         " --evaluated {input.evaluated:q} --seed {params.seed} {params.wording} {params.draft}"

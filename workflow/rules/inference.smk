@@ -1,4 +1,4 @@
-"""From frames to answers: requests.jsonl and responses.jsonl of every cell.
+"""From frames to answers: requests.jsonl, drafts.json and responses.jsonl of every cell.
 
 Needs: samples.jsonl, evaluated.txt, media manifests, the models' files.
 Makes: one rule for each group of cells that one process can serve, with concrete outputs and a name
@@ -18,10 +18,13 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             manifests=PLAN.manifests(cells[0]),
             examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
             pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
-            texts=PLAN.own_files(dataset, "dataset.yaml", "guidelines.yaml"),
+            report=PLAN.dataset_files(cells, "pairs_report.json") if PLAN.compares(cells) else [],
+            texts=PLAN.own_files(dataset, "dataset.yaml"),
+            wording=PLAN.wording(dataset) or [],
             model=PLAN.model_paths[model],
         output:
             [PLAN.file(cell, "requests.jsonl") for cell in cells],
+            [PLAN.file(cell, "drafts.json") for cell in cells],
         log:
             f"{LOGS}/render/{dataset}_{representation}_{model}.log",
         localrule: True
@@ -34,12 +37,13 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             optional=lambda wildcards, input, dataset=dataset: flags(
                 ("--examples", input.examples),
                 ("--pairs", input.pairs),
-                ("--wording", PLAN.wording(dataset)),
+                ("--pairs-report", input.report),
+                ("--wording", input.wording),
                 ("--allow-draft", PLAN.config.datasets[dataset].allow_draft),
             ),
             seed=PLAN.config.seed,
             cells=lambda wildcards, output: folders(output),
-            code=code("render"),
+            code=code("render", dataset),
         shell:
             "python $AQA/render.py --dataset {params.dataset} --data {params.data:q}"
             " --samples {input.samples:q} --evaluated {input.evaluated:q} --manifest {input.manifests:q}"
@@ -71,8 +75,9 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
             journals=f"{RESULTS}/journals",
             seed=PLAN.config.seed,
             accept=PLAN.config.inference.accept_failed,
+            again=flag("--ask-rejected", PLAN.config.inference.ask_rejected),
             cells=lambda wildcards, output: folders(output),
         shell:
             "python $AQA/infer.py --model-id {params.model} --model {input.model:q}"
             " --samples {input.samples:q} --media {params.media:q} --journals {params.journals:q}"
-            " --seed {params.seed} --accept-failed {params.accept} --cells {params.cells:q} --log {log:q}"
+            " --seed {params.seed} --accept-failed {params.accept} {params.again} --cells {params.cells:q} --log {log:q}"

@@ -3,9 +3,15 @@
 Needs: scores.csv, predictions.csv and metrics.json of every cell.
 """
 
+from aqa.reporting.layout import printable
+
+TABLES = printable(PLAN.grid, [model for model, file in PLAN.models.items() if file.baseline])
+
 
 rule labels:
     """Write down what was planned: the names to print, the cells, and what is not applicable."""
+    input:
+        list(PLAN.model_paths.values()),
     output:
         f"{RESULTS}/labels.json",
     log:
@@ -15,34 +21,39 @@ rule labels:
         "../../envs/core.yaml"
     params:
         config=PLAN.config.model_dump_json(),
-        code=code("report"),
+        code=code("labels"),
     shell:
         "python $AQA/labels.py --config {params.config:q} --root $AQA/.." " --output {output:q} --log {log:q}"
 
 
-rule table1:
-    """Table 1: base prompt on original media, all datasets and models (paper, section 3.1)."""
-    input:
-        scores=rules.collect.output,
-        labels=rules.labels.output,
-    output:
-        report(
-            multiext(f"{RESULTS}/tables/table1", ".csv", ".tex", ".md"),
-            caption="../report/table1.rst",
-            category="Tables",
-        ),
-        multiext(f"{RESULTS}/tables/table1_intervals", ".csv", ".tex", ".md"),
-    log:
-        f"{LOGS}/table1.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
-    params:
-        stem=lambda wildcards, output: stem(output),
-        code=code("report"),
-    shell:
-        "python $AQA/table.py --number 1 --scores {input.scores:q} --labels {input.labels:q}"
-        " --output {params.stem:q} --log {log:q}"
+for number in TABLES:
+
+    rule:
+        """Tables 1 to 5 of the paper, as far as the grid has their cells, with a companion of intervals."""
+        name:
+            f"table{number}"
+        input:
+            scores=rules.collect.output,
+            labels=rules.labels.output,
+        output:
+            report(
+                multiext(f"{RESULTS}/tables/table{number}", ".csv", ".tex", ".md"),
+                caption=f"../report/table{number}.rst",
+                category="Tables",
+            ),
+            multiext(f"{RESULTS}/tables/table{number}_intervals", ".csv", ".tex", ".md"),
+        log:
+            f"{LOGS}/table{number}.log",
+        localrule: True
+        conda:
+            "../../envs/report.yaml"
+        params:
+            number=number,
+            stem=lambda wildcards, output: stem(output),
+            code=code("report"),
+        shell:
+            "python $AQA/table.py --number {params.number} --scores {input.scores:q} --labels {input.labels:q}"
+            " --output {params.stem:q} --log {log:q}"
 
 
 rule figure1:
@@ -76,7 +87,7 @@ rule report_page:
     input:
         scores=rules.collect.output,
         labels=rules.labels.output,
-        tables=rules.table1.output,
+        tables=[f"{RESULTS}/tables/table{number}.csv" for number in TABLES],
         figures=rules.figure1.output,
         metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
     output:

@@ -1,6 +1,6 @@
 """From answers to numbers: predictions.csv and metrics.json of every cell, and scores.csv.
 
-Needs: samples.jsonl, requests.jsonl, responses.jsonl. Asks no model.
+Needs: samples.jsonl, requests.jsonl, drafts.json, responses.jsonl. Asks no model.
 """
 
 for key, cells in group(PLAN.grid, PLAN.score_key).items():
@@ -14,6 +14,7 @@ for key, cells in group(PLAN.grid, PLAN.score_key).items():
             evaluated=f"{RESULTS}/datasets/{cells[0].dataset}/evaluated.txt",
             pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
             requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
+            drafts=[PLAN.file(cell, "drafts.json") for cell in cells],
             responses=[PLAN.file(cell, "responses.jsonl") for cell in cells],
         output:
             [PLAN.file(cell, "predictions.csv") for cell in cells],

@@ -23,12 +23,15 @@ def labels(plan: Plan) -> Labels:
                 kind=metadata.kind,
                 limit=config.datasets[dataset].limit,
                 publish_frames=plan.may_show(dataset),
+                visible_truth=metadata.visible_truth,
                 exercises=tuple(Label(id=name, title=title) for name, title in metadata.exercises.items()),
             )
             for dataset, metadata in plan.metadata.items()
         ),
         models=tuple(
-            ModelLabel(id=model, title=file.title, baseline=file.baseline, thinking=file.thinking)
+            ModelLabel(
+                id=model, title=file.title, baseline=file.baseline, thinking=file.thinking, note=file.note
+            )
             for model, file in plan.models.items()
         ),
         strategies=tuple(Label(id=name, title=prompts.title(name)) for name in prompts.strategies()),

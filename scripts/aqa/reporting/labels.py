@@ -30,6 +30,7 @@ class DatasetLabel(Label):
     kind: Kind
     limit: int | None = None
     publish_frames: bool = False
+    visible_truth: str | None = None
     exercises: tuple[Label, ...] = ()
 
 
@@ -38,6 +39,7 @@ class ModelLabel(Label):
 
     baseline: bool = False
     thinking: bool = False
+    note: str | None = None
 
     @property
     def name(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from aqa.config import Task
 from aqa.errors import UserError
+from aqa.grid import Cell
 from aqa.reporting.labels import Kind
 
 Axis: TypeAlias = Literal["dataset", "representation", "strategy"]
@@ -156,3 +157,23 @@ def layout_of(number: int) -> Layout:
     if number not in LAYOUTS:
         raise UserError(f"there is no Table {number}; valid: {', '.join(map(str, LAYOUTS))}")
     return LAYOUTS[number]
+
+
+def printable(cells: Iterable[Cell], baselines: Collection[str]) -> tuple[int, ...]:
+    """Return the numbers of the tables that have something to show.
+
+    Those with a row whose cells differ from Table 1's: a table over representations or strategies needs
+    a model that is no baseline and a cell that is not the base prompt on original media.
+    """
+    seen = tuple(cells)
+    return tuple(number for number, layout in LAYOUTS.items() if _shows(layout, seen, baselines))
+
+
+def _shows(layout: Layout, cells: Iterable[Cell], baselines: Collection[str]) -> bool:
+    rows = [cell for cell in cells if cell.task == layout.task]
+    if layout.columns == "dataset":
+        return any(cell[2:4] == ("original", "base") for cell in rows)
+    varied = [cell for cell in rows if cell.model not in baselines]
+    if layout.columns == "representation":
+        return any(cell.representation != "original" and cell.strategy == "base" for cell in varied)
+    return any(cell.strategy != "base" and cell.representation == "original" for cell in varied)

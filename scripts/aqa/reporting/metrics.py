@@ -50,6 +50,8 @@ class CellMetrics(_Part):
     model: str
     notes: tuple[Note, ...] = ()
     versions: dict[str, str] = {}
+    drafts: int = 0
+    left_out: tuple[str, ...] = ()
     model_versions: tuple[str, ...] = ()
     mixed_model_versions: bool = False
 

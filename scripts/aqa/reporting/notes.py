@@ -32,7 +32,17 @@ def notes(rows: Sequence[Row], labels: Labels) -> list[str]:
     said = []
     if any(row.model and row.model.thinking for row in rows):
         said.append("† thinking mode.")
+    models = {row.model.id: row.model for row in rows if row.model}
+    said += [f"{model.name}: {model.note}" for model in models.values() if model.note]
+    seen = {entry.cell.dataset for entry in entries if entry.cell and entry.state == "value"}
+    said += [
+        f"{dataset.title}: {dataset.visible_truth}."
+        for dataset in labels.datasets
+        if dataset.visible_truth and dataset.id in seen
+    ]
     said += not_applicable(entries, labels)
+    said += drafts(entries, labels)
+    said += incomplete(entries, labels)
     if any(entry.state == "absent" and entry.cell for entry in entries):
         said.append("–: not run.")
     if any(entry.state == "undefined" for entry in entries):
@@ -125,6 +135,52 @@ def not_applicable(entries: Iterable[Entry], labels: Labels) -> list[str]:
         where = "; ".join(f"{listed(names)} on {dataset}" for dataset, names in places.items())
         said.append(f"∗ {where}: {reason.rstrip('.')}.")
     return said
+
+
+def incomplete(entries: Iterable[Entry], labels: Labels) -> list[str]:
+    """Return sentences on what the numbers leave out: unusable answers, and what was not asked about."""
+    models = {model.id: model.name for model in labels.models}
+    datasets = {dataset.id: dataset.title for dataset in labels.datasets}
+    unusable: dict[str, None] = {}
+    left_out: dict[str, None] = {}
+    for entry in entries:
+        if entry.cell is None or entry.score is None:
+            continue
+        score, dataset = entry.score, datasets.get(entry.cell.dataset, entry.cell.dataset)
+        if score.n_ok < score.n:
+            model = models.get(entry.cell.model, entry.cell.model)
+            unusable[f"{model} on {dataset} {score.n_ok} of {score.n}"] = None
+        if score.n_left_out:
+            what = "pairs" if entry.cell.task == "compare" else "samples"
+            left_out[f"{score.n_left_out} {what} of {dataset}"] = None
+    said = []
+    if unusable:
+        said.append(f"Usable answers: {'; '.join(unusable)}; all others of all.")
+    if left_out:
+        said.append(
+            f"Left out, for lack of a clip that can be decoded or of an example: {'; '.join(left_out)}."
+        )
+    return said
+
+
+def drafts(entries: Iterable[Entry], labels: Labels) -> list[str]:
+    """Return the sentence that names the cells whose prompts rest on texts that nobody has approved."""
+    models = {model.id: model.name for model in labels.models}
+    datasets = {dataset.id: dataset.title for dataset in labels.datasets}
+    titles = {label.id: label.title for label in (*labels.strategies, *labels.representations)}
+    held: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries:
+        if entry.cell is None or entry.score is None or not entry.score.drafts:
+            continue
+        cell = entry.cell
+        how = (cell.task, *(titles.get(part, part) for part in (cell.representation, cell.strategy)))
+        names = held.setdefault((datasets.get(cell.dataset, cell.dataset), ", ".join(how)), [])
+        if (name := models.get(cell.model, cell.model)) not in names:
+            names.append(name)
+    if not held:
+        return []
+    where = "; ".join(f"{listed(names)} on {dataset} ({how})" for (dataset, how), names in held.items())
+    return [f"‡ Draft, asked with texts that nobody has approved: {where}."]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -32,6 +32,7 @@ COMPANION_COLUMNS = (
     "n_clusters",
     "chance",
     *COUNTS,
+    "drafts",
 )
 
 
@@ -107,16 +108,18 @@ def companion_csv(table: Table) -> str:
                 score.n_clusters,
                 _raw(score.chance),
                 *counts(score).values(),
+                score.drafts,
             ]
         )
     return _csv(lines)
 
 
 def shown(entry: Entry) -> str:
-    """Return what stands in the entry's place, unmarked: a number, NaN, – or –∗."""
+    """Return what stands in the entry's place, unmarked: a number, NaN, – or –∗; ‡ says draft."""
+    draft = "‡" if entry.score is not None and entry.score.drafts else ""
     if entry.state == "value":
-        return entry.metric.text(entry.value)
-    return {"undefined": "NaN", "not_applicable": "–∗", "absent": "–"}[entry.state]
+        return f"{entry.metric.text(entry.value)}{draft}"
+    return {"undefined": f"NaN{draft}", "not_applicable": "–∗", "absent": "–"}[entry.state]
 
 
 def shown_interval(entry: Entry) -> str:
@@ -251,7 +254,7 @@ def _latex_row(row: Row, names: int, span: int, text: Callable[[Entry], str], *,
 def _latex_entry(entry: Entry) -> str:
     if entry.state != "value":
         return escape.latex(shown(entry))
-    number = shown(entry).replace("-", "$-$")
+    number = escape.latex(shown(entry)).replace("-", "$-$")
     return {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}", "": number}[entry.mark]
 
 

@@ -117,6 +117,7 @@ def page(
         undefined=undefined,
         remarks=remarks,
         not_applicable=_not_applicable(labels),
+        drafts=_drafts(metrics, labels),
         versions=_versions(metrics),
         model_versions=_model_versions(metrics, labels),
         commands=_commands(labels, shown, figures, scores),
@@ -186,6 +187,17 @@ def _not_applicable(labels: Labels) -> list[views.NoteRow]:
     return [
         views.NoteRow(views.cell_names(cell, labels), "", reasons[cell])
         for cell in views.in_print_order(reasons, labels)
+    ]
+
+
+def _drafts(metrics: Sequence[CellMetrics], labels: Labels) -> list[views.NoteRow]:
+    """Return the cells whose prompts rest on texts that nobody has approved."""
+    found = {item.cell: item.drafts for item in metrics if item.drafts}
+    return [
+        views.NoteRow(
+            views.cell_names(cell, labels), "", f"{found[cell]} {'text' if found[cell] == 1 else 'texts'}"
+        )
+        for cell in views.in_print_order(found, labels)
     ]
 
 
