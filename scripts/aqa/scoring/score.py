@@ -115,10 +115,7 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
 def _left_out(task: str, requests: Sequence[Asked], settings: Settings) -> list[str]:
     """Return the evaluated samples, or the pairs, that the cell did not ask about, sorted."""
     asked = {request.sample_id for request in requests}
-    if task == "compare":
-        wanted = set(settings.pairs or ())
-    else:
-        wanted = set(settings.evaluated or ())
+    wanted = set(settings.pairs or ()) if task == "compare" else set(settings.evaluated or ())
     return sorted(wanted - asked)
 
 
