@@ -42,7 +42,7 @@ onstart:
 
 def flag(name, value):
     """Return a command-line flag: `--name value`, `--name` if true, nothing if there is no value."""
-    if value in (None, False) or value == []:
+    if value is None or value is False or value == []:
         return ""
     return name if value is True else f"{name} {shlex.quote(str(value))}"
 

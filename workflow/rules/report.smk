@@ -142,7 +142,10 @@ rule preview:
     params:
         media=f"{RESULTS}/media",
         optional=lambda wildcards, input: flags(
-            ("--pairs", input.pairs), ("--placeholders", not PLAN.may_show(wildcards.dataset))
+            ("--pairs", input.pairs),
+            ("--placeholders", not PLAN.may_show(wildcards.dataset)),
+            ("--model", [] if PLAN.models[wildcards.model].baseline else input.model),
+            ("--seed", [] if PLAN.models[wildcards.model].baseline else PLAN.config.seed),
         ),
         code=code("report"),
     shell:
