@@ -30,7 +30,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         *(*_RECORDS, "datasets", "models", "prompts", "inference", "scoring/parse.py"),
         *("../annotate.py", "../wording.py", "../pairs.py"),
     ),
-    "score": (*_RECORDS, "inference/drafts.py", "scoring", "../score.py", "../collect.py"),
+    "score": (*_RECORDS, "grid.py", "inference/drafts.py", "scoring", "../score.py", "../collect.py"),
     "labels": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
         *("reporting/describe.py", "reporting/labels.py", "../labels.py"),

@@ -57,6 +57,11 @@ class Question(Record):
     correct: str | None = None
 
 
+def answer_key(question: Question) -> str:
+    """Return the key under which a question is answered: its item, or `score` or `answer` for ""."""
+    return question.item or ("score" if question.options is None else "answer")
+
+
 class Sample(Record):
     """One thing to judge: a line of `samples.jsonl`.
 

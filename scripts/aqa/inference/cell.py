@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from aqa import grid
 from aqa.errors import UserError
 from aqa.files import first_problem, write_jsonl
 from aqa.inference.journal import Contents, fetch, read
 from aqa.records import Request, Response
 
-PARTS = 5
+PARTS = len(grid.Cell._fields)
 """dataset, task, representation, strategy, model: the folders that name a cell."""
 
 

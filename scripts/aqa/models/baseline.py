@@ -18,7 +18,7 @@ from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
 from aqa.files import digest
 from aqa.models.base import Backend, Context, Reply
-from aqa.records import Question, Request, Sample, Value
+from aqa.records import Question, Request, Sample, Value, answer_key
 
 log = logging.getLogger("aqa.baseline")
 
@@ -159,8 +159,7 @@ def _text(questions: Iterable[Question], answers: Mapping[str, Value]) -> str:
     """Return the answers as the JSON that prompts ask for."""
     shown: dict[str, Value | bool] = {}
     for question in questions:
-        name = question.item or ("score" if question.options is None else "answer")
-        shown[name] = _plain(answers[question.item])
+        shown[answer_key(question)] = _plain(answers[question.item])
     return json.dumps(shown, ensure_ascii=False)
 
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from aqa.records import Question, Value
+from aqa.records import Question, Value, answer_key
 
 DECIMALS = 2
 """Of a score in an example's answer: more would show how the truth was computed."""
 
 BOOLEAN = {"true": True, "false": False}
-
-
-def answer_key(question: Question) -> str:
-    """Return the key under which a question is answered: its item, or `score` or `answer` for ""."""
-    return question.item or ("score" if question.options is None else "answer")
 
 
 def answer(questions: Sequence[Question], truth: Mapping[str, Value]) -> str:

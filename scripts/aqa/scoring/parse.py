@@ -35,7 +35,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aqa.records import Question, Value
+from aqa.records import Question, Value, answer_key
 
 MAX_DEPTH = 32
 """Objects and lists nested deeper than this are not read."""
@@ -88,11 +88,6 @@ def parse(text: str, questions: Sequence[Question]) -> dict[str, Value | None]:
     whole = [answer for answer in answers if len(answer) == len(questions)]
     chosen = whole[-1:] or answers
     return {question.item: _agreed(chosen, question) for question in questions}
-
-
-def answer_key(question: Question) -> str:
-    """Return the key under which a question is answered: its item, or `score` or `answer` for ""."""
-    return question.item or ("score" if question.options is None else "answer")
 
 
 class _Keys:

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import aqa
 from aqa.errors import UserError
 from aqa.files import digest_file, read_jsonl, write_json
+from aqa.grid import Cell
 from aqa.inference.drafts import read_drafts
 from aqa.records import Outcome, Pair, Prediction, Question, Response, Sample
 from aqa.scoring import table
@@ -26,7 +27,7 @@ from aqa.scoring.table import Choices, Estimate, Limits, Scores
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
-CELL = ("dataset", "task", "representation", "strategy", "model")
+CELL = Cell._fields
 """The last folders of a cell's path."""
 
 
