@@ -14,6 +14,7 @@ FLOORS = [
     {"errors", "files", "records", "profiles", "config", "cli"},
     {"grid", "synthetic"},
     {"datasets"},
+    {"pose"},
     {"media"},
     {"prompts", "models"},
     {"inference"},

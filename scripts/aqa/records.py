@@ -99,6 +99,28 @@ class Clip(Record):
     error: str | None = None
 
 
+class PoseClip(Record):
+    """The poses of a sample's clip: a line of `results/pose/{dataset}/manifest.jsonl`.
+
+    `file` is relative to the manifest's folder (`aqa.pose.store`), None where nothing could be found
+    (`error` says why); `sha256` is its digest. `coverage`: share of the clip's frames in which the subject
+    was found before gaps were filled; `mean_confidence`: of the joints found; `interpolated`: share of
+    frames that were filled in. `margin`: how clearly the subject stood out from the second best (ratio of
+    track scores, None with one person); `low_margin`: below the limit, so a person should look.
+    """
+
+    sample_id: Name
+    file: str | None
+    sha256: Sha256 | None
+    frames: int
+    coverage: float
+    mean_confidence: float
+    interpolated: float
+    margin: float | None = None
+    low_margin: bool = False
+    error: str | None = None
+
+
 class TextPart(Record):
     """Text in a message."""
 
