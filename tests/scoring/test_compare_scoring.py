@@ -2,107 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from compare_answers import (
+    METRICS,
+    Said,
+    both_orders,
+    exchange,
+    pair,
+    random_pairs,
+    table,
+    truth,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
-from scoring_cells import answer, failure, write_cell
 
-from aqa.errors import UserError
-from aqa.files import write_jsonl
-from aqa.records import Message, Pair, Question, Request, Response, TextPart
-from aqa.scoring.compare import ORDERS, Comparisons, comparisons, predict_pairs
+from aqa.records import Pair
+from aqa.scoring.compare import ORDERS, predict_pairs
 from aqa.scoring.intervals import Resampler, interval
 from aqa.scoring.predict import Asked
 from aqa.scoring.rows import Policy
-from aqa.scoring.score import Settings, score_cells
 from aqa.scoring.statistics import PairRatio
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-CELL = "cells/gym/compare/original/base/model-a"
-METRICS = ("accuracy", "position_bias", "consistency")
-
-Said = dict[tuple[str, str, int], str | None]
-"""What was said to (pair id, order, repeat); None: refused."""
-
-
-def pair(number: int, anchor: int, partner: int, better: str = "anchor", exercise: str = "squat") -> Pair:
-    return Pair.model_validate(
-        {
-            "pair_id": f"pair{number}",
-            "exercise": exercise,
-            "item": "",
-            "text": "Which is better?",
-            "anchor": f"a{number}",
-            "partner": f"b{number}",
-            "anchor_subject": f"p{anchor}",
-            "partner_subject": f"p{partner}",
-            "better": better,
-        }
-    )
-
-
-def random_pairs(seed: int, n: int, subjects: int, exercises: int = 1) -> list[Pair]:
-    rng = np.random.default_rng(seed)
-    result = []
-    for number in range(n):
-        anchor = number % subjects
-        partner = (anchor + int(rng.integers(1, subjects))) % subjects
-        better = ("anchor", "partner")[int(rng.integers(2))]
-        result.append(pair(number, anchor, partner, better, f"e{int(rng.integers(exercises))}"))
-    return result
-
-
-def asked(one: Pair, order: str, repeat: int = 0) -> Request:
-    return Request(
-        key=hashlib.sha256(f"{one.pair_id}/{order}/{repeat}".encode()).hexdigest(),
-        settings="0" * 64,
-        sample_id=one.pair_id,
-        subject=one.anchor_subject,
-        exercise=one.exercise,
-        item=order,
-        repeat=repeat,
-        messages=(Message(role="user", content=(TextPart(text="Compare."),)),),
-        questions=(Question(item="better", text=one.text, options=("first", "second")),),
-    )
-
-
-def truth(one: Pair, order: str) -> str:
-    return "first" if (one.better == "anchor") == (order == "anchor_first") else "second"
-
-
-def exchange(pairs: list[Pair], said: Said) -> tuple[list[Request], list[Response]]:
-    named = {one.pair_id: one for one in pairs}
-    requests = [asked(named[pair_id], order, repeat) for pair_id, order, repeat in said]
-    responses = [
-        failure(request, "refused") if word is None else answer(request, json.dumps({"better": word}))
-        for request, word in zip(requests, said.values(), strict=True)
-    ]
-    return requests, responses
-
-
-def table(pairs: list[Pair], said: Said) -> Comparisons:
-    requests, responses = exchange(pairs, said)
-    named = {one.pair_id: one for one in pairs}
-    plain = [Asked.model_validate(request.model_dump(mode="json")) for request in requests]
-    return comparisons(predict_pairs(plain, responses, named), named)
-
-
-def both_orders(words: dict[str, tuple[str | None, str | None]], repeat: int = 0) -> Said:
-    return {
-        (pair_id, order, repeat): word
-        for pair_id, pair_words in words.items()
-        for order, word in zip(ORDERS, pair_words, strict=True)
-    }
 
 
 def by_hand(pairs: list[Pair], said: Said, metric: str, policy: str, weights: dict[str, int]) -> float:
@@ -320,96 +243,3 @@ def test_a_judge_who_always_says_first_scores_chance_and_is_seen_through() -> No
     rows = table(pairs, {(one.pair_id, order, 0): "first" for one in pairs for order in ORDERS})
     values = [rows.estimate(m, "strict", "item", "all", Resampler(0, 200)).score.value for m in METRICS]
     assert values == [0.5, 0.5, 0.0]
-
-
-# Files and the command line.
-
-
-def write_files(folder: Path, pairs: list[Pair], said: Said) -> Path:
-    write_jsonl(folder / "pairs.jsonl", pairs)
-    write_jsonl(folder / "samples.jsonl", [])
-    return write_cell(folder / CELL, *exchange(pairs, said))
-
-
-def run(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPTS / "score.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_the_command_scores_a_compare_cell_into_the_same_files(tmp_path: Path) -> None:
-    pairs = random_pairs(3, 90, 40, exercises=2)
-    said = {(one.pair_id, order, 0): truth(one, order) for one in pairs for order in ORDERS}
-    said["pair0", "anchor_first", 0] = None
-    folder = write_files(tmp_path, pairs, said)
-    files = ["--samples", tmp_path / "samples.jsonl", "--pairs", tmp_path / "pairs.jsonl"]
-    done = run(*files, "--kind", "classification", "--seed", 1, "--resamples", 200, "--cells", folder)
-    assert done.returncode == 0, done.stderr
-    with (folder / "predictions.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
-    assert [rows[0][name] for name in ("sample_id", "item", "subject", "prediction", "outcome")] == [
-        "pair0",
-        "anchor_first",
-        "p0",
-        "",
-        "refused",
-    ]
-    assert all(row["prediction"] == row["truth"] for row in rows[1:])
-    metrics = json.loads((folder / "metrics.json").read_text())
-    scores = {(r["metric"], r["policy"], r["unit"], r["scope"]): r for r in metrics["rows"]}
-    assert metrics["settings"]["unit"] == "item"
-    assert metrics["rows"][0]["metric"] == "accuracy"
-    headline = scores["accuracy", "strict", "item", "all"]
-    assert headline["value"] == pytest.approx(179 / 180)
-    assert (headline["n"], headline["n_refused"], headline["n_clusters"]) == (180, 1, 40)
-    assert headline["interval"] == "pigeonhole-percentile"
-    assert {scope for *_, scope in scores} == {"all", "e0", "e1"}
-    assert {metric for metric, *_ in scores} == set(METRICS)
-    assert {unit for _, _, unit, _ in scores} == {"item", "exercise"}
-
-
-def test_the_headline_unit_of_the_task_is_a_setting(tmp_path: Path) -> None:
-    pairs = random_pairs(3, 90, 40, exercises=2)
-    said = {(one.pair_id, order, 0): truth(one, order) for one in pairs for order in ORDERS}
-    folder = write_files(tmp_path, pairs, said)
-    named = {one.pair_id: one for one in pairs}
-    score_cells([folder], {}, Settings("classification", 1, 100, pairs=named, compare_unit="exercise"))
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["settings"]["unit"] == metrics["rows"][0]["unit"] == "exercise"
-
-
-def test_a_cell_without_a_usable_answer_is_wrong_under_strict_and_undefined_else(tmp_path: Path) -> None:
-    pairs = random_pairs(3, 40, 35)
-    folder = write_files(tmp_path, pairs, {(one.pair_id, o, 0): None for one in pairs for o in ORDERS})
-    named = {one.pair_id: one for one in pairs}
-    score_cells([folder], {}, Settings("regression", 1, 100, pairs=named))
-    metrics = json.loads((folder / "metrics.json").read_text())
-    values = {(r["metric"], r["policy"]): r["value"] for r in metrics["rows"] if r["scope"] == "all"}
-    assert values["accuracy", "strict"] == values["consistency", "strict"] == 0
-    assert values["accuracy", "answered"] is values["position_bias", "strict"] is None
-
-
-def test_answers_in_any_accepted_form_count_and_others_are_unparsed() -> None:
-    one = pair(0, 1, 2)
-    requests = [asked(one, order) for order in ORDERS]
-    plain = [Asked.model_validate(request.model_dump(mode="json")) for request in requests]
-    texts = ['<think>{"better": "second"}</think> {"better": "First"}', '{"better": "the second one"}']
-    answers = [answer(request, text) for request, text in zip(requests, texts, strict=True)]
-    rows = predict_pairs(plain, answers, {one.pair_id: one})
-    assert [(row.prediction, row.outcome) for row in rows] == [("first", "ok"), (None, "unparsed")]
-
-
-def test_files_that_do_not_fit_are_errors_that_say_what_to_do(tmp_path: Path) -> None:
-    pairs = random_pairs(3, 40, 35)
-    said = {(one.pair_id, order, 0): "first" for one in pairs for order in ORDERS}
-    folder = write_files(tmp_path, pairs, said)
-    named = {one.pair_id: one for one in pairs}
-    with pytest.raises(UserError, match="give the file of pairs as --pairs"):
-        score_cells([folder], {}, Settings("classification", 1, 100))
-    del named["pair7"]
-    with pytest.raises(UserError, match="pair 'pair7' is not in the file of pairs"):
-        score_cells([folder], {}, Settings("classification", 1, 100, pairs=named))
-    named = {one.pair_id: one for one in pairs}
-    del said["pair3", "partner_first", 0]
-    write_cell(folder, *exchange(pairs, said))
-    with pytest.raises(UserError, match="pair 'pair3' is not asked once in each order"):
-        score_cells([folder], {}, Settings("classification", 1, 100, pairs=named))
