@@ -53,7 +53,7 @@ lock:
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -q pyproject.toml -o requirements.lock
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header -q pyproject.toml --extra acquire --extra dev -c requirements.lock \
+		--no-emit-index-url --no-header -q pyproject.toml --extra acquire --extra vertex --extra dev -c requirements.lock \
 		-o requirements-dev.lock
 
 ## clean: remove everything that was made, but not the virtual environment
