@@ -66,7 +66,7 @@ def test_the_command_scores_a_compare_cell_into_the_same_files(tmp_path: Path) -
     headline = scores["accuracy", "strict", "item", "all"]
     assert headline["value"] == pytest.approx(179 / 180)
     assert (headline["n"], headline["n_refused"], headline["n_clusters"]) == (180, 1, 40)
-    assert headline["interval"] == "pigeonhole-percentile"
+    assert headline["interval"] == "dyadic-jackknife-t"
     assert {scope for *_, scope in scores} == {"all", "e0", "e1"}
     assert {metric for metric, *_ in scores} == set(METRICS)
     assert {unit for _, _, unit, _ in scores} == {"item", "exercise"}

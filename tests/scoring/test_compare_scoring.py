@@ -22,7 +22,7 @@ from scipy.stats import t
 
 from aqa.records import Pair
 from aqa.scoring.compare import ORDERS, predict_pairs
-from aqa.scoring.intervals import Resampler, interval
+from aqa.scoring.intervals import Resampler, pair_interval
 from aqa.scoring.predict import Asked
 from aqa.scoring.rows import Policy
 from aqa.scoring.statistics import PairRatio
@@ -124,11 +124,11 @@ def test_the_three_metrics_by_hand() -> None:
 @given(
     st.integers(0, 10_000),
     st.integers(40, 90),
-    st.integers(30, 40),
+    st.integers(8, 40),
     st.sampled_from(METRICS),
     st.sampled_from(["strict", "answered"]),
 )
-def test_the_bootstrap_equals_a_loop_over_the_same_draws_of_subjects(
+def test_the_interval_equals_loops_that_leave_out_each_subject_and_each_couple(
     seed: int, n: int, subjects: int, metric: str, policy: Policy
 ) -> None:
     pairs = random_pairs(seed, n, subjects)
@@ -137,56 +137,52 @@ def test_the_bootstrap_equals_a_loop_over_the_same_draws_of_subjects(
     said = {
         (one.pair_id, order, 0): words[rng.choice(3, p=[0.5, 0.4, 0.1])] for one in pairs for order in ORDERS
     }
-    resampler = Resampler(seed, 100)
-    found = table(pairs, said).estimate(metric, policy, "item", "all", resampler).interval
-    counted = [
-        one
-        for one in pairs
-        if (policy == "strict" and metric != "position_bias")
-        or (
-            all(said[one.pair_id, order, 0] for order in ORDERS)
-            if metric == "consistency"
-            else any(said[one.pair_id, order, 0] for order in ORDERS)
-        )
-    ]
-    names = sorted({name for one in counted for name in (one.anchor_subject, one.partner_subject)})
-    if len(names) < 30:
-        assert found.method == "pigeonhole-jackknife-t"
-        return
-    values = [
-        by_hand(counted, said, metric, policy, dict(zip(names, map(int, draw), strict=True)))
-        for draw in resampler.weights(len(names))
-    ]
-    low, high = np.quantile(values, [0.025, 0.975])
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert (found.method, found.n_clusters) == ("pigeonhole-percentile", len(names))
-
-
-def test_few_subjects_get_a_jackknife_that_leaves_out_each_subjects_pairs() -> None:
-    pairs = random_pairs(4, 60, 12)
-    rng = np.random.default_rng(4)
-    said = {
-        (one.pair_id, order, 0): ("first", "second")[rng.integers(2)] for one in pairs for order in ORDERS
-    }
-    found = table(pairs, said).estimate("accuracy", "strict", "item", "all", Resampler(0, 100))
-    names = [f"p{n}" for n in range(12)]
-    without = np.array(
+    estimate = table(pairs, said).estimate(metric, policy, "item", "all", Resampler(seed, 100))
+    counts = {one.pair_id: counted(one, said, metric, policy) for one in pairs}
+    kept = [one for one in pairs if counts[one.pair_id]]
+    names = sorted({name for one in kept for name in (one.anchor_subject, one.partner_subject)})
+    everyone = dict.fromkeys(names, 1)
+    value = by_hand(kept, said, metric, policy, everyone)
+    without = [by_hand(kept, said, metric, policy, everyone | {name: 0}) for name in names]
+    variance = (len(names) - 1) * np.mean((np.array(without) - np.mean(without)) ** 2)
+    method = "pigeonhole-jackknife-t"
+    if len(names) >= 30:
+        method = "dyadic-jackknife-t"
+        influence: dict[frozenset[str], float] = {}
+        total = sum(counts.values())
+        for one in kept:
+            couple = frozenset([one.anchor_subject, one.partner_subject])
+            own = (by_hand([one], said, metric, policy, everyone) - value) * counts[one.pair_id] / total
+            influence[couple] = influence.get(couple, 0.0) + own
+        noise = sum(own**2 for own in influence.values()) * len(influence) / (len(influence) - 1)
+        variance = max(variance - noise, noise)
+    busy = np.array(
         [
-            by_hand(pairs, said, "accuracy", "strict", {name: int(name != out) for name in names})
-            for out in names
+            sum(counts[one.pair_id] for one in kept if name in (one.anchor_subject, one.partner_subject))
+            for name in names
         ]
     )
-    error = math.sqrt(11 / 12 * np.sum((without - without.mean()) ** 2))
-    reach = t.ppf(0.975, 11) * error
-    assert found.interval.method == "pigeonhole-jackknife-t"
-    assert found.interval.n_clusters == 12
-    assert found.interval.low == pytest.approx(max(found.score.value - reach, 0))
-    assert found.interval.high == pytest.approx(min(found.score.value + reach, 1))
+    freedom = max(1.0, busy.sum() ** 2 / (busy**2).sum() - 1)
+    reach = t.ppf(0.975, freedom) * math.sqrt(variance)
+    least, greatest = (-0.5, 0.5) if metric == "position_bias" else (0.0, 1.0)
+    found = estimate.interval
+    assert estimate.score.value == pytest.approx(value)
+    assert (found.method, found.n_clusters) == (method, len(names))
+    assert found.low == pytest.approx(max(value - reach, least), abs=1e-9)
+    assert found.high == pytest.approx(min(value + reach, greatest), abs=1e-9)
 
 
-def test_the_interval_covers_at_least_as_often_as_it_says_where_subjects_differ() -> None:
+def counted(one: Pair, said: Said, metric: str, policy: Policy) -> int:
+    """Return how many answers, or couples of answers, of a pair a metric counts."""
+    usable = sum(said[one.pair_id, order, 0] is not None for order in ORDERS)
+    if metric == "consistency":
+        return 1 if policy == "strict" else int(usable == 2)
+    return 2 if metric == "accuracy" and policy == "strict" else usable
+
+
+def test_the_interval_covers_as_often_as_it_says_where_subjects_differ() -> None:
     covered = 0
-    for study in range(100):
+    for study in range(300):
         rng = np.random.default_rng([study, 7])
         subjects = np.repeat(np.arange(40), 10)
         partner = (subjects + rng.integers(1, 40, len(subjects))) % 40
@@ -194,9 +190,10 @@ def test_the_interval_covers_at_least_as_often_as_it_says_where_subjects_differ(
         share = np.clip(0.6 + ease[subjects] + ease[partner], 0, 1)
         hits = rng.binomial(2, share).astype(float)
         statistic = PairRatio(hits, np.full(len(hits), 2.0), np.stack([subjects, partner], axis=1), 40)
-        found = interval(statistic, Resampler(study, 300), (0.0, 1.0), weighting="pigeonhole")
+        found = pair_interval(statistic, (0.0, 1.0))
         covered += found.low <= 0.6 <= found.high
-    assert covered >= 90
+    # Nominal 285 of 300, with a standard error of 4.
+    assert 272 <= covered <= 297
 
 
 def test_repeats_of_a_pair_stay_one_observation() -> None:
@@ -221,7 +218,7 @@ def test_a_planted_skill_and_a_planted_preference_for_a_position_are_recovered(
     skill: float, preference: float
 ) -> None:
     pairs = random_pairs(8, 4000, 400)
-    rng = np.random.default_rng([8, 1])  # not the stream that made the pairs
+    rng = np.random.default_rng([8, 2])  # not the stream that made the pairs
     said: Said = {}
     for one in pairs:
         for order in ORDERS:

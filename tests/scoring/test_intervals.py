@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr, t
+from scipy.stats import norm, spearmanr, t
 from sklearn.metrics import balanced_accuracy_score
 
 from aqa.scoring.intervals import Interval, Resampler, interval
@@ -23,6 +23,12 @@ def scored(seed: int, n: int, n_clusters: int) -> tuple[np.ndarray, np.ndarray, 
     cluster = np.concatenate([np.arange(n_clusters), rng.integers(0, n_clusters, n - n_clusters)])
     truth = rng.integers(0, 12, n) / 2
     return truth, np.round(truth / 2 + rng.normal(0, 2, n), 1), cluster
+
+
+def tails(n_clusters: int) -> tuple[float, float]:
+    """Return the two quantiles of an expanded percentile interval (Hesterberg 2015, section 5.2)."""
+    tail = norm.cdf(math.sqrt(n_clusters / (n_clusters - 1)) * t.ppf(0.025, n_clusters - 1))
+    return tail, 1 - tail
 
 
 def resampled_rows(cluster: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -49,9 +55,9 @@ def test_the_bootstrap_of_scores_equals_a_loop_over_the_same_resamples(seed: int
     }
     for name, statistic in statistics.items():
         found = interval(statistic, resampler)
-        low, high = np.quantile(expected[name], [0.025, 0.975])
+        low, high = np.quantile(expected[name], tails(k))
         assert found == Interval(
-            pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9), "cluster-percentile", k
+            pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9), "cluster-expanded-percentile", k
         )
 
 
@@ -78,7 +84,7 @@ def test_the_bootstrap_of_choices_equals_a_loop_that_redraws_what_lost_a_class(
         values.append(balanced_accuracy_score(truth[rows], prediction[rows]))
         if len(values) == 100:
             break
-    low, high = np.quantile(values, [0.025, 0.975])
+    low, high = np.quantile(values, tails(k))
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
     assert found.redrawn == redrawn
 

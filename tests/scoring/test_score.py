@@ -105,7 +105,7 @@ def test_scores_are_those_of_scipy_and_hand_under_both_policies(tmp_path: Path) 
         assert row["value"] == pytest.approx(value)
         assert row["ci_low"] < value < row["ci_high"]
         assert (row["n"], row["n_ok"], row["n_unparsed"]) == (120, 117, 3)
-        assert (row["interval"], row["n_clusters"]) == ("cluster-percentile", 40)
+        assert (row["interval"], row["n_clusters"]) == ("cluster-expanded-percentile", 40)
     assert rows["spearman", "strict", "item", "all"]["chance"] == 0
     chance = (100 / 12 + np.mean((5 - truth) ** 2)) / width**2
     assert rows["relative_l2", "strict", "item", "all"]["chance"] == pytest.approx(chance)

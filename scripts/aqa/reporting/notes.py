@@ -17,11 +17,10 @@ POLICIES = {
 }
 
 INTERVALS = {
-    "cluster-percentile": "percentiles of a bootstrap of whole clusters, {resamples:,} resamples, "
-    "seed {seed}",
+    "cluster-expanded-percentile": "percentiles of a bootstrap of whole clusters, widened for their number "
+    "(Hesterberg 2015), {resamples:,} resamples, seed {seed}",
     "cluster-jackknife-t": "jackknife over clusters with Student's t, for few clusters",
-    "pigeonhole-percentile": "percentiles of a bootstrap over both subjects of a pair, "
-    "{resamples:,} resamples, seed {seed}",
+    "dyadic-jackknife-t": "dyadic-robust jackknife over both subjects of a pair with Student's t",
     "pigeonhole-jackknife-t": "jackknife over both subjects of a pair with Student's t, for few subjects",
 }
 

@@ -1,8 +1,8 @@
 """Scoring the compare task: which of two samples is better, asked in both orders (design decision 8).
 
-An observation is a pair: its answers in both orders (and all repeats) count together, and a resample
-weighs it by the product of the weights of its two subjects (pigeonhole bootstrap: A. B. Owen, The
-pigeonhole bootstrap, Annals of Applied Statistics 1(2), 2007).
+An observation is a pair: its answers in both orders (and all repeats) count together. Intervals rest on
+both of its subjects (`intervals.pair_interval`); leaving a subject out leaves out all of its pairs, the
+product weights of the pigeonhole bootstrap (A. B. Owen, Annals of Applied Statistics 1(2), 2007).
 
 Metrics. `accuracy`: share of answers that name the better sample; an unusable answer is wrong under
 `strict` and left out under `answered`. `position_bias`: share of usable answers that say "first", less
@@ -22,12 +22,12 @@ import numpy as np
 from aqa.errors import UserError
 from aqa.records import Pair, Prediction, Response, Value
 from aqa.scoring import metrics
-from aqa.scoring.intervals import Resampler, interval, missing
+from aqa.scoring.intervals import Resampler, missing, pair_interval
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray, Score
 from aqa.scoring.parse import parse
 from aqa.scoring.predict import Asked, matched, usable_outcome
 from aqa.scoring.rows import ALL, Policy, Unit
-from aqa.scoring.statistics import MeanOf, PairRatio, Statistic
+from aqa.scoring.statistics import MeanOfPairs, PairRatio, PairStatistic
 from aqa.scoring.table import Dropped, Estimate
 
 FIRST, SECOND = "first", "second"
@@ -143,7 +143,9 @@ class Comparisons:
         """Return the units that give different numbers: two where there are several exercises."""
         return ("item", "exercise") if len(self.rows.exercises) > 1 else ("item",)
 
-    def estimate(self, metric: str, policy: Policy, unit: Unit, scope: str, resampler: Resampler) -> Estimate:
+    def estimate(
+        self, metric: str, policy: Policy, unit: Unit, scope: str, _resampler: Resampler
+    ) -> Estimate:
         """Return a metric over the pairs in scope: pooled (unit item), or the mean over exercises."""
         counted = self._counted(metric, policy)
         names = self.rows.exercises if scope == ALL else (scope,)
@@ -161,7 +163,7 @@ class Comparisons:
             return Estimate(metrics.undefined(metrics.NOTHING), CHANCE[metric], missing(0, metrics.NOTHING))
         statistic = self._statistic(counted, parts, 0.5 if metric == "position_bias" else 0.0)
         value = statistic(np.ones((1, statistic.n_clusters))).values[0]
-        found = interval(statistic, resampler, BOUNDS[metric], weighting="pigeonhole")
+        found = pair_interval(statistic, BOUNDS[metric])
         return Estimate(Score(float(value)), CHANCE[metric], found, dropped)
 
     def _counted(self, metric: str, policy: Policy) -> _Counts:
@@ -171,17 +173,17 @@ class Comparisons:
             return _Counts(self.first, self.usable)
         return _Counts(self.same, self.couples if policy == "strict" else self.both)
 
-    def _statistic(self, counted: _Counts, parts: Mapping[str, BoolArray], less: float) -> Statistic:
+    def _statistic(self, counted: _Counts, parts: Mapping[str, BoolArray], less: float) -> PairStatistic:
         inside = np.any(list(parts.values()), axis=0) & (counted.counts > 0)
         codes = np.unique(self.subjects[inside], return_inverse=True)[1].reshape(-1, 2)
         n_subjects = int(codes.max()) + 1
         subjects = np.zeros_like(self.subjects)
         subjects[inside] = codes
-        ratios: list[Statistic] = [
+        ratios: list[PairStatistic] = [
             PairRatio(counted.hits[kept], counted.counts[kept], subjects[kept], n_subjects, less)
             for kept in (part & inside for part in parts.values())
         ]
-        return ratios[0] if len(ratios) == 1 else MeanOf(ratios)
+        return ratios[0] if len(ratios) == 1 else MeanOfPairs(ratios)
 
 
 def comparisons(predictions: Sequence[Prediction], pairs: Mapping[str, Pair]) -> Comparisons:

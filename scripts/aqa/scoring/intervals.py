@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aqa.scoring.metrics import FloatArray
-from aqa.scoring.statistics import Statistic
+from aqa.scoring.statistics import PairStatistic, Statistic
 
 LEVEL = 0.95
 """Confidence level of every interval."""
 
 FEW_CLUSTERS = 30
-"""With fewer clusters the percentile bootstrap is too narrow; the jackknife-t serves instead."""
+"""With fewer clusters the bootstrap is too narrow; the jackknife-t serves instead.
+
+The kinds of intervals were chosen by what they cover in simulated studies of the sizes of the real
+datasets: tests/bench/bench_coverage.py prints it.
+"""
 
 MAX_BLOCKS = 10
 """At most this many times the wanted resamples are drawn in search of ones that lose no class."""
@@ -30,24 +34,17 @@ DRAWN = 500
 """Resamples drawn at once; the draws depend on it."""
 
 Method: TypeAlias = Literal[
-    "cluster-percentile",
+    "cluster-expanded-percentile",
     "cluster-jackknife-t",
-    "pigeonhole-percentile",
+    "dyadic-jackknife-t",
     "pigeonhole-jackknife-t",
     "none",
 ]
 
-Weighting: TypeAlias = Literal["cluster", "pigeonhole"]
-"""What a resample weighs: a row by its cluster, or a pair by the product of its two clusters' weights."""
+Bounds: TypeAlias = tuple[float, float]
+"""The least and the greatest value that a metric can take."""
 
-_PERCENTILE: dict[Weighting, Method] = {
-    "cluster": "cluster-percentile",
-    "pigeonhole": "pigeonhole-percentile",
-}
-_JACKKNIFE: dict[Weighting, Method] = {
-    "cluster": "cluster-jackknife-t",
-    "pigeonhole": "pigeonhole-jackknife-t",
-}
+ANY: Bounds = (-math.inf, math.inf)
 
 
 class Interval(NamedTuple):
@@ -96,26 +93,37 @@ class Resampler:
         return weights
 
 
-def interval(
-    statistic: Statistic,
-    resampler: Resampler,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
-    weighting: Weighting = "cluster",
-) -> Interval:
-    """Return the 95 % interval of a statistic.
+def interval(statistic: Statistic, resampler: Resampler, bounds: Bounds = ANY) -> Interval:
+    """Return the 95 % interval of a statistic over rows that each belong to one cluster.
 
-    From 30 clusters: the percentile bootstrap. A resample that loses a class (or all spread) is drawn
-    again and counted; where fewer than a fifth of the resamples keep every class (many questions with
-    rare answers), none is drawn again, each is averaged over the units that it keeps, and `note` says
-    so. Fewer clusters: the jackknife with Student's t on clusters - 1 degrees of freedom, cut at
-    `bounds`, the least and greatest value that the metric can take. `weighting` says what the statistic
-    does with weights; the interval is named for it.
+    From 30 clusters: the percentile bootstrap, its tails widened as Student's t is wider than a normal
+    distribution, and by the bias of a variance over n clusters (T. C. Hesterberg, What teachers should
+    know about the bootstrap, The American Statistician 69(4), 2015, section 5.2). A resample that loses a
+    class (or all spread) is drawn again and counted; where fewer than a fifth of the resamples keep every
+    class (many questions with rare answers), none is drawn again, each is averaged over the units that it
+    keeps, and `note` says so. Fewer clusters: the jackknife with Student's t on clusters - 1 degrees of
+    freedom, cut at `bounds`.
     """
     if statistic.n_clusters < 2:
         return missing(statistic.n_clusters, "one cluster")
     if statistic.n_clusters < FEW_CLUSTERS:
-        return _jackknife(statistic, bounds, weighting)
-    return _percentile(statistic, resampler, weighting)
+        return _jackknife(statistic, bounds)
+    return _percentile(statistic, resampler)
+
+
+def pair_interval(statistic: PairStatistic, bounds: Bounds = ANY) -> Interval:
+    """Return the 95 % interval of a statistic over pairs, each of two subjects (no randomness).
+
+    A resample over subjects counts a pair's own noise twice, once for each subject. So from 30 subjects
+    the variance is that of the jackknife over subjects less that of the jackknife over pairs, never below
+    the latter (the dyadic-robust variance of P. M. Aronow, C. Samii and V. A. Assenova, Political Analysis
+    23(4), 2015, in its jackknife form). With fewer subjects that is too narrow and nothing is subtracted.
+    Student's t has the degrees of freedom of equally busy subjects, less one; cut at `bounds`.
+    """
+    n_clusters = statistic.n_clusters
+    if n_clusters < 2:
+        return missing(n_clusters, "one cluster")
+    return _jackknife(statistic, bounds, statistic)
 
 
 def missing(n_clusters: int, reason: str) -> Interval:
@@ -123,7 +131,7 @@ def missing(n_clusters: int, reason: str) -> Interval:
     return Interval(math.nan, math.nan, "none", n_clusters, 0, reason)
 
 
-def _percentile(statistic: Statistic, resampler: Resampler, weighting: Weighting) -> Interval:
+def _percentile(statistic: Statistic, resampler: Resampler) -> Interval:
     n_clusters, wanted = statistic.n_clusters, resampler.resamples
     blocks: list[FloatArray] = []
     losses: list[NDArray[np.bool_]] = []
@@ -147,10 +155,17 @@ def _percentile(statistic: Statistic, resampler: Resampler, weighting: Weighting
         values = values[np.isfinite(values)]
         if len(values) < wanted / 2:
             return missing(n_clusters, "undefined in most resamples")
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(
-        float(low), float(high), _PERCENTILE[weighting], n_clusters, redrawn, note or _width(low, high)
-    )
+    tail = tail_of(n_clusters)
+    low, high = (float(value) for value in np.quantile(values, [tail, 1 - tail]))
+    return Interval(low, high, "cluster-expanded-percentile", n_clusters, redrawn, note or _width(low, high))
+
+
+def tail_of(n_clusters: int) -> float:
+    """Return the share of resamples beyond each end of a percentile interval over so many clusters."""
+    from scipy.special import ndtr, stdtrit
+
+    reach = math.sqrt(n_clusters / (n_clusters - 1)) * float(stdtrit(n_clusters - 1, (1 + LEVEL) / 2))
+    return float(ndtr(-reach))
 
 
 def _block(statistic: Statistic, weights: NDArray[np.uint8]) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -161,7 +176,7 @@ def _block(statistic: Statistic, weights: NDArray[np.uint8]) -> tuple[FloatArray
     return np.concatenate([part.values for part in parts]), np.concatenate([part.lost for part in parts])
 
 
-def _jackknife(statistic: Statistic, bounds: tuple[float, float], weighting: Weighting) -> Interval:
+def _jackknife(statistic: Statistic, bounds: Bounds, pairs: PairStatistic | None = None) -> Interval:
     from scipy.special import stdtrit
 
     n_clusters = statistic.n_clusters
@@ -169,11 +184,20 @@ def _jackknife(statistic: Statistic, bounds: tuple[float, float], weighting: Wei
     values, lost = statistic(1.0 - np.eye(n_clusters))
     if not np.isfinite(values).all():
         return missing(n_clusters, "undefined without one of the clusters")
-    error = math.sqrt((n_clusters - 1) * float(np.mean((values - values.mean()) ** 2)))
-    reach = float(stdtrit(n_clusters - 1, (1 + LEVEL) / 2)) * error
+    variance = (n_clusters - 1) * float(np.mean((values - values.mean()) ** 2))
+    method: Method = "cluster-jackknife-t"
+    freedom = n_clusters - 1.0
+    if pairs is not None:
+        method = "pigeonhole-jackknife-t"
+        own, busy = pairs.pair_variance(), pairs.busyness()
+        freedom = max(1.0, float(busy.sum() ** 2 / (busy @ busy)) - 1)
+        if n_clusters >= FEW_CLUSTERS:
+            method = "dyadic-jackknife-t"
+            variance = max(variance - own, own)
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
     low, high = max(estimate - reach, bounds[0]), min(estimate + reach, bounds[1])
     note = f"{int(lost.sum())} of {n_clusters} clusters hold the whole of a class" if lost.any() else None
-    return Interval(low, high, _JACKKNIFE[weighting], n_clusters, 0, note or _width(low, high))
+    return Interval(low, high, method, n_clusters, 0, note or _width(low, high))
 
 
 def _width(low: float, high: float) -> str | None:

@@ -37,6 +37,16 @@ class Statistic(Protocol):
         """Compute the metric for weights of shape (resamples, n_clusters)."""
 
 
+class PairStatistic(Statistic, Protocol):
+    """A metric over pairs of clusters."""
+
+    def pair_variance(self) -> float:
+        """Return the jackknife variance of leaving out one couple of clusters (all its pairs) at a time."""
+
+    def busyness(self) -> FloatArray:
+        """Return how much each cluster counts, shape (n_clusters,)."""
+
+
 class Layout(NamedTuple):
     """How recalls are averaged: the classes of a unit, the units of an exercise, the exercises.
 
@@ -180,6 +190,22 @@ class PairRatio:
         values = pairs @ self.hits / np.where(lost, 1.0, counts) - self.less
         return Resampled(np.where(lost, np.nan, values), lost)
 
+    def pair_variance(self) -> float:
+        """See `PairStatistic`."""
+        total = self.counts.sum()
+        influence = (self.hits - self.hits.sum() / total * self.counts) / total
+        low, high = np.minimum(self.first, self.second), np.maximum(self.first, self.second)
+        _, couple = np.unique(low * self.n_clusters + high, return_inverse=True)
+        sums = np.bincount(couple, weights=influence)
+        return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
+
+    def busyness(self) -> FloatArray:
+        """See `PairStatistic`."""
+        both = np.concatenate([self.first, self.second])
+        return np.bincount(both, weights=np.tile(self.counts, 2), minlength=self.n_clusters).astype(
+            np.float64
+        )
+
 
 class MeanOf:
     """The mean of one statistic per exercise, all over the same clusters."""
@@ -198,6 +224,27 @@ class MeanOf:
         mean = np.where(defined, values, 0.0).sum(axis=0) / np.maximum(count, 1)
         lost = np.any([result.lost for result in results], axis=0)
         return Resampled(np.where(count > 0, mean, np.nan), lost)
+
+
+class MeanOfPairs(MeanOf):
+    """The mean of one statistic over pairs per exercise."""
+
+    def __init__(self, parts: Sequence[PairStatistic]) -> None:
+        """Keep the parts; all use the cluster codes of the whole."""
+        super().__init__(parts)
+        self.pairs = tuple(parts)
+
+    def pair_variance(self) -> float:
+        """See `PairStatistic`; a couple in several exercises counts once in each."""
+        return sum(part.pair_variance() for part in self.pairs) / len(self.pairs) ** 2
+
+    def busyness(self) -> FloatArray:
+        """See `PairStatistic`."""
+        total = np.zeros(self.n_clusters)
+        for part in self.pairs:
+            busy = part.busyness()
+            total[: len(busy)] += busy
+        return total
 
 
 def _centred_ranks(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
