@@ -46,6 +46,9 @@ Bounds: TypeAlias = tuple[float, float]
 
 ANY: Bounds = (-math.inf, math.inf)
 
+DISTANCE: Bounds = (0.0, math.inf)
+"""The bounds of a distance, whose error grows with it."""
+
 
 class Interval(NamedTuple):
     """An interval, how it was made, over how many clusters, and what a reader must know.
@@ -102,7 +105,7 @@ def interval(statistic: Statistic, resampler: Resampler, bounds: Bounds = ANY) -
     class (or all spread) is drawn again and counted; where fewer than a fifth of the resamples keep every
     class (many questions with rare answers), none is drawn again, each is averaged over the units that it
     keeps, and `note` says so. Fewer clusters: the jackknife with Student's t on clusters - 1 degrees of
-    freedom, cut at `bounds`.
+    freedom, of the logarithm where the metric is a distance, cut at `bounds`.
     """
     if statistic.n_clusters < 2:
         return missing(statistic.n_clusters, "one cluster")
@@ -184,6 +187,9 @@ def _jackknife(statistic: Statistic, bounds: Bounds, pairs: PairStatistic | None
     values, lost = statistic(1.0 - np.eye(n_clusters))
     if not np.isfinite(values).all():
         return missing(n_clusters, "undefined without one of the clusters")
+    log = bounds == DISTANCE and estimate > 0 and bool((values > 0).all())
+    if log:
+        estimate, values = math.log(estimate), np.log(values)
     variance = (n_clusters - 1) * float(np.mean((values - values.mean()) ** 2))
     method: Method = "cluster-jackknife-t"
     freedom = n_clusters - 1.0
@@ -195,7 +201,10 @@ def _jackknife(statistic: Statistic, bounds: Bounds, pairs: PairStatistic | None
             method = "dyadic-jackknife-t"
             variance = max(variance - own, own)
     reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
-    low, high = max(estimate - reach, bounds[0]), min(estimate + reach, bounds[1])
+    low, high = estimate - reach, estimate + reach
+    if log:
+        low, high = math.exp(low), math.exp(high)
+    low, high = max(low, bounds[0]), min(high, bounds[1])
     note = f"{int(lost.sum())} of {n_clusters} clusters hold the whole of a class" if lost.any() else None
     return Interval(low, high, method, n_clusters, 0, note or _width(low, high))
 
