@@ -106,9 +106,7 @@ def report(name: str, found: list[Found], true: float, allowed: tuple[float, flo
     covered = 100 * float(np.mean([s.interval.low <= true <= s.interval.high for s in found]))
     error = float((values.mean() - true) / (values.std(ddof=1) / np.sqrt(len(values))))
     bias = float((values.mean() - true) / values.std(ddof=1))
-    good = allowed[0] <= covered <= allowed[1] and abs(bias) * np.sqrt(len(values)) < 4.5 + 0.15 * np.sqrt(
-        len(values)
-    )
+    good = allowed[0] <= covered <= allowed[1] and abs(error) < 4.5
     print(
         f"{name:48} {found[0].interval.method:28} {covered:5.1f} % bias {bias:+.3f} sd ({error:+.1f} se)"
         f"{'' if good else '   <- not allowed'}",

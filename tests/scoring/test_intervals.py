@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, spearmanr, t
 from sklearn.metrics import balanced_accuracy_score
 
-from aqa.scoring.intervals import Interval, Resampler, interval
+from aqa.scoring.intervals import DISTANCE, Bounds, Interval, Resampler, interval
 from aqa.scoring.statistics import BalancedAccuracy, Layout, MeanOf, RelativeL2, Spearman, Statistic
 
 ONE_UNIT = Layout(pair_unit=np.array([0, 0]), unit_exercise=np.array([0]))
@@ -123,17 +123,19 @@ def test_a_mean_over_exercises_resamples_all_of_them_together() -> None:
         assert value == pytest.approx(np.mean(expected))
 
 
-def test_few_clusters_get_a_jackknife_t_interval() -> None:
+@pytest.mark.parametrize("bounds", [(-math.inf, math.inf), DISTANCE])
+def test_few_clusters_get_a_jackknife_t_interval_a_distance_that_of_its_logarithm(bounds: Bounds) -> None:
     truth, prediction, cluster = scored(1, 100, 12)
-    found = interval(RelativeL2(truth, prediction, cluster, 5.5, root=False), Resampler(1, 100))
+    found = interval(RelativeL2(truth, prediction, cluster, 5.5, root=False), Resampler(1, 100), bounds)
     squared = ((prediction - truth) / 5.5) ** 2
-    left_out = np.array([squared[cluster != c].mean() for c in range(12)])
+    scale, back = (np.log, np.exp) if bounds == DISTANCE else (np.asarray, np.asarray)
+    left_out = scale(np.array([squared[cluster != c].mean() for c in range(12)]))
     error = math.sqrt(11 / 12 * np.sum((left_out - left_out.mean()) ** 2))
     reach = t.ppf(0.975, 11) * error
     assert found.method == "cluster-jackknife-t"
     assert (found.low, found.high) == (
-        pytest.approx(squared.mean() - reach),
-        pytest.approx(squared.mean() + reach),
+        pytest.approx(back(scale(squared.mean()) - reach)),
+        pytest.approx(back(scale(squared.mean()) + reach)),
     )
 
 
