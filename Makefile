@@ -5,10 +5,12 @@ CORES ?= $(shell nproc)
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 SOURCES := scripts tests
+# Tests that need more than the lock file brings; .ci/run installs it and runs them.
+ELSEWHERE := ocr or ultralytics or transformers or vllm
 RULES := Snakefile workflow/rules/*.smk
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all preview setup lint config lock clean
+.PHONY: run test test-all estimate preview setup lint config lock clean
 
 ## run: everything to results/report.html; the embedded benchmark, or make run CONFIG=my.yaml
 run: $(VENV)/.run
@@ -22,11 +24,15 @@ endif
 
 ## test: linters, types and all tests
 test: $(VENV)/.dev lint
-	$(VENV)/bin/pytest -n 2 --dist loadgroup -q -m "not thorough"
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -q -m "not thorough and not ($(ELSEWHERE))"
 
 ## test-all: make test, and the tests that take long
 test-all: test
-	$(VENV)/bin/pytest -n 2 --dist loadgroup -q -m thorough
+	$(VENV)/bin/pytest -n 2 --dist loadgroup -q -m "thorough and not ($(ELSEWHERE))"
+
+## estimate: what is still to ask: requests, tokens, money, hours; nothing is asked
+estimate: $(VENV)/.run
+	$(SNAKEMAKE) estimate $(if $(CONFIG),--configfile $(CONFIG))
 
 ## preview: what a cell sends, as a page: make preview CELL=<dataset>/<task>/<representation>/<strategy>/<model>
 CELL ?= fitness-aqa/judge/original/base/random
@@ -55,6 +61,13 @@ lock:
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -q pyproject.toml --extra acquire --extra vertex --extra dev -c requirements.lock \
 		-o requirements-dev.lock
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -q pyproject.toml --extra transformers -c requirements.lock \
+		-o requirements-transformers.lock
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -q pyproject.toml --extra pose -c requirements.lock -o requirements-pose.lock
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -q requirements-vllm.in -o requirements-vllm.lock
 
 ## clean: remove everything that was made, but not the virtual environment
 clean:

@@ -20,7 +20,9 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/datasets.smk"
+include: "workflow/rules/pose.smk"
 include: "workflow/rules/media.smk"
+include: "workflow/rules/masks.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/scoring.smk"
 include: "workflow/rules/report.smk"
@@ -33,6 +35,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        rules.effects.output,
         [f"{RESULTS}/tables/table{number}.tex" for number in TABLES],
         rules.figure1.output,
         [PLAN.file(cell, "metrics.json") for cell in PLAN.grid],

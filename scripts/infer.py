@@ -14,6 +14,7 @@ from pathlib import Path
 from aqa import cli
 from aqa.inference.interrupt import Interrupted
 from aqa.inference.lease import STALE_AFTER_S
+from aqa.inference.ledger import Caps
 from aqa.inference.scheduler import Limits
 from aqa.inference.session import Plan, run
 
@@ -40,11 +41,13 @@ def arguments(values: list[str] | None = None) -> argparse.Namespace:
         help="ask again what the provider rejected, for example after "
         "mending the server's limits; other answers are never asked again",
     )
+    parser.add_argument("--max-cost-usd", type=_positive, metavar="USD", help="cap of a paid account")
+    parser.add_argument("--max-requests", type=_count, metavar="N", help="cap of a remote account")
     parser.add_argument("--attempts", type=_count, default=limits.attempts, help="of each request")
-    parser.add_argument("--deadline", type=_seconds, default=limits.deadline_s, metavar="SECONDS")
+    parser.add_argument("--deadline", type=_positive, default=limits.deadline_s, metavar="SECONDS")
     parser.add_argument(
         "--stale-after",
-        type=_seconds,
+        type=_positive,
         default=STALE_AFTER_S,
         metavar="SECONDS",
         help="silence after which a session on another host counts as dead",
@@ -67,6 +70,7 @@ def main(values: list[str] | None = None) -> None:
         accept_failed=chosen.accept_failed,
         ask_rejected=chosen.ask_rejected,
         stale_after_s=chosen.stale_after,
+        caps=Caps(chosen.max_cost_usd, chosen.max_requests),
         limits=Limits(attempts=chosen.attempts, deadline_s=chosen.deadline),
     )
     cli.run(lambda: _session(plan), chosen.log)
@@ -87,10 +91,10 @@ def _share(text: str) -> float:
     return value
 
 
-def _seconds(text: str) -> float:
+def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return value
 
 

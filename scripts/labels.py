@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aqa import cli, plan
 from aqa.files import write_json
+from aqa.masking.verdicts import load_verification
 from aqa.reporting.describe import labels
 
 
@@ -16,6 +17,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="the merged configuration, as JSON")
     parser.add_argument("--root", type=Path, required=True, help="folder of the workflow")
+    parser.add_argument(
+        "--verifications", type=Path, nargs="*", default=[], help="folders of the datasets' verification.json"
+    )
     parser.add_argument("--output", type=Path, required=True, help="labels.json")
     parser.add_argument("--log", type=Path, help="log file")
     return parser.parse_args()
@@ -23,7 +27,8 @@ def arguments() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Write `labels.json`."""
-    write_json(args.output, labels(plan.load(json.loads(args.config), args.root)))
+    verifications = [load_verification(folder / "verification.json") for folder in args.verifications]
+    write_json(args.output, labels(plan.load(json.loads(args.config), args.root), verifications))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
-"""Prepare the clips of a dataset's samples and write their manifest."""
+"""Prepare the clips of a dataset's samples: every target's manifest, each source decoded once."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from aqa import cli
-from aqa.errors import UserError, nearest
-from aqa.files import first_problem, read_jsonl
-from aqa.media.prepare import Order, Prepared, prepare, write_manifest
-from aqa.media.profile import NATIVE, Profile
-from aqa.records import Clip, Sample
+from aqa.errors import UserError
+from aqa.files import read_jsonl
+from aqa.media.gather import write_manifests, write_shard
+from aqa.media.masks import load_masks
+from aqa.media.prepare import Order, Prepared, Samples, prepare, share
+from aqa.media.target import Target, check_targets, read_target, wanted
+from aqa.records import PoseClip, Sample
 
 
 def arguments() -> argparse.Namespace:
@@ -23,86 +24,118 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=Path, required=True, help="samples.jsonl of the dataset")
     parser.add_argument("--data", type=Path, required=True, help="the dataset's data folder")
-    parser.add_argument("--representation", default="original", help="how the subject is shown: original")
-    parser.add_argument("--profile-name", default="native", help="name of the sampling profile")
-    parser.add_argument("--profile", default="{}", help="the profile as JSON: fps, max_frames, scale")
-    parser.add_argument("--split", choices=("test", "train", "all"), default="test", help="which samples")
     parser.add_argument(
-        "--only", type=Path, nargs="+", help="files with the ids of the samples to prepare, one a line"
+        "--target",
+        nargs="+",
+        required=True,
+        help="each as JSON: representation, name and profile (fps, max_frames, scale), only (files with "
+        "sample ids, one a line), exercises",
     )
-    parser.add_argument("--exercises", nargs="+", help="prepare only the samples of these exercises")
+    parser.add_argument("--split", choices=("test", "train", "all"), default="test", help="which samples")
+    parser.add_argument("--masks", type=Path, help="reviewed boxes that are filled before anything else")
+    parser.add_argument("--poses", type=Path, help="manifest.jsonl of the pose stage")
     parser.add_argument("--workers", type=int, default=1, help="processes that decode, one thread each")
     parser.add_argument("--accept-broken", action="store_true", help="list broken clips and go on")
-    parser.add_argument("--output", type=Path, required=True, help="manifest.jsonl; clips lie beside it")
+    parser.add_argument("--shard", help="I-of-N: only this share of the sources, to shards/I-of-N.jsonl")
+    parser.add_argument(
+        "--media", type=Path, required=True, help="folder of the dataset's clips: REPRESENTATION/NAME/..."
+    )
     parser.add_argument("--log", type=Path, help="file for messages")
     return parser.parse_args()
 
 
 def main(options: argparse.Namespace) -> None:
-    """Prepare, report what is broken, write the manifest."""
+    """Prepare, report what is broken, write the manifests."""
     if options.workers < 1:
         raise UserError(f"--workers {options.workers}: at least 1 is needed")
-    if options.representation != "original":
-        hint = nearest(options.representation, ["original"])
-        raise UserError(f"--representation {options.representation}: not available{hint}")
     if not options.data.is_dir():
         raise UserError(f"{options.data}: the data folder is missing; see the dataset's instructions")
-    profile = read_profile(options.profile_name, options.profile)
-    samples = chosen(read_jsonl(options.samples, Sample), options.split, options.only)
-    samples = [s for s in samples if options.exercises is None or s.exercise in options.exercises]
-    order = Order(options.data, options.output.parent, options.representation, profile)
+    targets = [read_target(text) for text in options.target]
+    check_targets(targets)
+    listed = read_jsonl(options.samples, Sample)
+    samples = chosen(listed, targets, options.split)
+    order = order_of(options, listed, samples)
+    shard = numbers(options.shard)
+    if shard is not None:
+        samples = share(samples, *shard)
     prepared = prepare(samples, order, options.workers, progress())
     if prepared.broken:
-        report(prepared, samples, accept=options.accept_broken)
-    write_manifest(options.output, prepared)
-    ready = len(prepared.clips) - len(prepared.broken)
-    made = prepared.made - len(prepared.broken)
-    cli.log.info("%d clips ready: %d made, %d were there", ready, made, ready - made)
+        report(prepared, listed, accept=options.accept_broken)
+    if shard is None:
+        write_manifests(options.media, prepared.clips)
+    else:
+        write_shard(options.media / "shards" / f"{options.shard}.jsonl", prepared.clips)
+    ready = prepared.total - len(prepared.broken)
+    cli.log.info("%d clips ready: %d made, %d were there", ready, prepared.made, ready - prepared.made)
 
 
-def read_profile(name: str, text: str) -> Profile:
-    """Return the sampling profile; the name `native` is kept for every frame at native size."""
-    try:
-        profile = Profile.model_validate_json(text)
-    except ValidationError as error:
-        raise UserError(f"media profile '{name}': {first_problem(error)}") from error
-    if name == "native" and profile != NATIVE:
-        raise UserError(f"media profile 'native' means every frame at native size; give {text} another name")
-    return profile
-
-
-def chosen(samples: list[Sample], split: str, only: list[Path] | None) -> list[Sample]:
-    """Return the samples of a split (`all`: of every split), cut to the ids in the files `only`."""
-    kept = [sample for sample in samples if split in ("all", sample.split)]
-    if only is None:
-        return kept
+def chosen(listed: list[Sample], targets: list[Target], split: str) -> Samples:
+    """Return the samples of each target, of one split (`all`: of every split)."""
+    kept = [sample for sample in listed if split in ("all", sample.split)]
     known = {sample.sample_id for sample in kept}
-    ids: set[str] = set()
-    for path in only:
-        try:
-            listed = set(path.read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: cannot be read ({error})") from error
-        if unknown := sorted(listed - known):
-            raise UserError(f"{path}: no sample '{unknown[0]}' in split {split}; {len(unknown)} such ids")
-        ids |= listed
-    return [sample for sample in kept if sample.sample_id in ids]
+    files = {file for target in targets for file in target.only or ()}
+    ids = {file: read_ids(Path(file), known, split) for file in files}
+    return {
+        target: wanted(
+            target,
+            kept,
+            None if target.only is None else frozenset().union(*(ids[file] for file in target.only)),
+        )
+        for target in targets
+    }
+
+
+def read_ids(path: Path, known: set[str], split: str) -> frozenset[str]:
+    """Return the ids that a file lists; each must be known."""
+    try:
+        listed = frozenset(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    if unknown := sorted(listed - known):
+        raise UserError(f"{path}: no sample '{unknown[0]}' in split {split}; {len(unknown)} such ids")
+    return listed
+
+
+def order_of(options: argparse.Namespace, listed: list[Sample], samples: Samples) -> Order:
+    """Return what to prepare from, with masks and poses where there are some."""
+    boxes = {}
+    if options.masks is not None:
+        masks = load_masks(options.masks)
+        shown = {sample.media.path for some in samples.values() for sample in some}
+        masks.check(shown, {sample.media.path for sample in listed}, str(options.masks))
+        boxes = masks.sources
+    if options.poses is None:
+        if posed := next((target for target in samples if target.posed), None):
+            raise UserError(f"--target {posed.path}: needs --poses, the manifest of the pose stage")
+        return Order(options.data, options.media, boxes)
+    poses = {clip.sample_id: clip for clip in read_jsonl(options.poses, PoseClip)}
+    return Order(options.data, options.media, boxes, poses, options.poses.parent)
+
+
+def numbers(shard: str | None) -> tuple[int, int] | None:
+    """Read `2-of-8`."""
+    if shard is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", shard)
+    if match is None or int(match[1]) > int(match[2]):
+        raise UserError(f"--shard {shard}: write I-of-N, as 2-of-8")
+    return int(match[1]), int(match[2])
 
 
 def report(prepared: Prepared, samples: list[Sample], *, accept: bool) -> None:
-    """Name every broken clip with its cause.
+    """Name every broken clip with its cause, each cause once for the targets that share it.
 
     Raises:
         UserError: there are some and they are not accepted.
     """
     paths = {sample.sample_id: sample.media.path for sample in samples}
-
-    def line(clip: Clip) -> str:
-        return f"  {clip.sample_id} ({paths[clip.sample_id]}): {clip.error}"
-
-    broken = prepared.broken
-    text = f"{len(broken)} of {len(prepared.clips)} clips could not be prepared:\n"
-    text += "\n".join(line(clip) for clip in broken)
+    targets: dict[tuple[str, str], list[str]] = {}
+    for target, clip in prepared.broken:
+        targets.setdefault((clip.sample_id, str(clip.error)), []).append(target.path)
+    several = len(prepared.clips) > 1
+    text = f"{len(prepared.broken)} of {prepared.total} clips could not be prepared:"
+    for (name, error), places in sorted(targets.items()):
+        text += f"\n  {name} ({paths[name]}){' ' + ', '.join(places) if several else ''}: {error}"
     if not accept:
         raise UserError(
             f"{text}\nMend these files and run again (the other clips are kept), or accept the loss with "

@@ -28,6 +28,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json of every cell"
     )
+    parser.add_argument(
+        "--appearances",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="how clips look and how well poses are known: a file a dataset (scripts/appearance.py)",
+    )
     parser.add_argument("--output", type=Path, required=True, help="report.html")
     parser.add_argument("--log", type=Path, help="log file")
     return parser.parse_args()
@@ -41,6 +49,7 @@ def main(args: argparse.Namespace) -> None:
         tables=args.tables,
         figures=args.figures,
         metrics=args.metrics,
+        appearances=args.appearances,
         output=args.output,
     )
     cli.log.info("%s", args.output)

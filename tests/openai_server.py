@@ -92,6 +92,8 @@ class Server:
         self.answer: Answer = answer or (lambda body: '{"answer": "A"}')
         self.received: list[Received] = []
         self.script: list[Fault] = []
+        self.choose: Callable[[str], Fault | None] = lambda text: None
+        """Which fault, if any, meets a request whose last text is this; asked where the script has none."""
         self.in_flight = 0
         self.most_in_flight = 0
         self.port = 0
@@ -118,16 +120,20 @@ class Server:
     async def start(self, port: int) -> None:
         """Listen on 127.0.0.1; port 0 takes a free one."""
         app = web.Application(client_max_size=2**30)
-        app.router.add_post("/v1/chat/completions", self._completions)
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_get("/health", self._health)
-        app.router.add_post("/control/script", self._set_script)
-        app.router.add_get("/control/received", self._list_received)
+        self.add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=512)
         await site.start()
         self.port = self._runner.addresses[0][1]
+
+    def add_routes(self, app: web.Application) -> None:
+        """Say what is served."""
+        app.router.add_post("/v1/chat/completions", self._completions)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/health", self._health)
+        app.router.add_post("/control/script", self._set_script)
+        app.router.add_get("/control/received", self._list_received)
 
     async def stop(self) -> None:
         """Stop listening and drop every connection."""
@@ -172,6 +178,7 @@ class Server:
             received.parameters = {name: value for name, value in body.items() if name != "messages"}
             self._check(body, received)
             self._write("received", received)
+            fault = fault or self.choose(received.texts[-1])
             if self.rules.delay:
                 await asyncio.sleep(self.rules.delay)
             if fault is not None:

@@ -11,11 +11,12 @@ import yaml
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "scripts" / "aqa"
 FLOORS = [
-    {"errors", "files", "records", "profiles", "config", "cli"},
+    {"errors", "files", "records", "profiles", "checked", "config", "cli"},
     {"grid", "synthetic"},
     {"datasets"},
     {"pose"},
     {"media"},
+    {"masking"},
     {"prompts", "models"},
     {"inference"},
     {"scoring"},
@@ -107,11 +108,12 @@ def pins(path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.name)
-def test_environments_pin_what_the_lock_file_pins(path):
+def test_environments_pin_what_a_lock_file_pins(path):
     environment = yaml.safe_load(path.read_text())
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     packages = environment["dependencies"][-1]["pip"]
-    locked = pins(ROOT / "requirements-dev.lock")
+    own = ROOT / f"requirements-{path.stem}.lock"
+    locked = pins(own if own.is_file() else ROOT / "requirements-dev.lock")
     for package in packages:
         name, version = package.split("==")
         assert locked[name] == version, f"{path.name} pins {package}, the lock file {locked[name]}"

@@ -122,12 +122,12 @@ def test_open_models_sample_as_section_2_4_says(model, sampling):
 
 
 def test_gemini_samples_as_section_2_4_says():
-    sampling = model_file("gemini-3.1-pro")[0].sampling
-    assert {name: sampling[name] for name in ("temperature", "top_p", "top_k", "n")} == {
+    assert model_file("gemini-3.1-pro")[0].sampling == {
         "temperature": 1.0,
         "top_p": 0.95,
         "top_k": 64,
-        "n": 1,
+        "candidate_count": 1,
+        "thinking_level": "high",
     }
 
 

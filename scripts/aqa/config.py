@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, field_validator
 
+from aqa.checked import Section, load_yaml, parse
 from aqa.errors import UserError, nearest
 from aqa.profiles import ProfileChoice
-from aqa.records import Name
+from aqa.records import Name, Sha256
 
 Task: TypeAlias = Literal["judge", "compare"]
 Representation: TypeAlias = Literal["original", "cropped", "skeleton_overlay", "skeleton_only"]
 Session: TypeAlias = Literal["cell", "dataset", "model"]
 Unit: TypeAlias = Literal["item", "exercise"]
 Policy: TypeAlias = Literal["strict", "answered"]
+Contrast: TypeAlias = Literal["strategy", "representation", "model", "thinking"]
 
 TASKS: tuple[str, ...] = get_args(Task)
 REPRESENTATIONS: tuple[str, ...] = get_args(Representation)
-
-ConfigT = TypeVar("ConfigT", bound=BaseModel)
-
-
-class Section(BaseModel):
-    """Base of all configuration: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class MediaProfile(Section):
@@ -42,6 +33,79 @@ class MediaProfile(Section):
         None, ge=1, description="At most this many frames, uniformly over the clip, first and last kept."
     )
     scale: float = Field(1.0, gt=0, le=1, description="Factor on width and height.")
+    crop: Literal["clip", "frame"] = Field(
+        "clip",
+        description="What `cropped` cuts: one box for the clip, or in each frame a box of one size that "
+        "follows the subject.",
+    )
+
+
+class MediaStage(Section):
+    """How clips are prepared."""
+
+    shards: int = Field(
+        1,
+        ge=1,
+        description="Jobs that share a dataset's videos, for a cluster; no video is decoded by two of them.",
+    )
+
+
+class Pose(Section):
+    """How the joints of the subject are found, for the representations that draw or crop by them."""
+
+    backend: Literal["precomputed", "ultralytics", "sam3d_body"] = Field(
+        "precomputed",
+        description="`precomputed` reads COCO-17 keypoints from a file in the data folder; `ultralytics` "
+        "runs any pose network of that library (AGPL-3.0); `sam3d_body` is the paper's, and needs a GPU.",
+    )
+    file: str = Field(
+        "poses.jsonl",
+        description="The keypoints of `precomputed`; for `sam3d_body` without a detector, the people's "
+        "boxes. In the data folder; docs/own-data.md states the format.",
+    )
+    weights: str | None = Field(
+        None,
+        description="File of the network: .onnx, .safetensors (with the network's .yaml beside it), .pt, "
+        ".ckpt, or a .yaml alone (random weights). Nothing is ever downloaded.",
+    )
+    sha256: tuple[Sha256, ...] = Field(
+        (),
+        description="Digests of weights that you know: a file that can carry code (.pt, .ckpt) needs one.",
+    )
+    trust: bool = Field(False, description="Load weights that can carry code although no digest is stated.")
+    code: str | None = Field(None, description="Folder of the sam-3d-body checkout, for `sam3d_body`.")
+    detector: str | None = Field(
+        None,
+        description="Ultralytics weights that find people for `sam3d_body`; null takes boxes from `file`.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the network runs; auto takes a GPU if there is one, else the CPU."
+    )
+    batch: int = Field(16, ge=1, description="Frames a network sees at once, on a GPU.")
+    image_size: int = Field(
+        640, ge=32, description="Longer side of the picture that the network sees, pixels."
+    )
+    confidence: float = Field(0.25, gt=0, lt=1, description="Least confidence of a person.")
+    joint_confidence: float = Field(
+        0.1, ge=0, lt=1, description="A joint below this confidence counts as not found."
+    )
+    stride: int = Field(
+        1, ge=1, description="Run the network on every n-th frame of a clip; those between are interpolated."
+    )
+    fill_gaps: int | None = Field(
+        None,
+        ge=0,
+        description="Longest run of frames without the subject that is interpolated; null: 15 for networks, "
+        "none for `precomputed`.",
+    )
+    smooth: bool | None = Field(
+        None, description="Smooth joints with a one-euro filter; null: for networks, not for `precomputed`."
+    )
+    low_margin: float = Field(
+        1.5,
+        ge=1,
+        description="Flag a clip whose subject scores less than this many times the next best person.",
+    )
 
 
 class DatasetConfig(Section):
@@ -64,10 +128,20 @@ class DatasetConfig(Section):
     i_may_upload: bool = Field(
         False, description="State that the dataset's terms let you send its media to a remote model."
     )
+    masks: str | None = Field(
+        None,
+        description="File of reviewed boxes that hide what shows the truth (a scoreboard); null takes "
+        "`masks.yaml` in the folder of the data, if it is there.",
+    )
+    accept_unmasked: tuple[Name, ...] = Field(
+        (),
+        description="Ids of samples whose clips failed the verification of the masks and that are asked "
+        "about all the same; a note below the tables says so.",
+    )
     accept_visible_truth: bool = Field(
         False,
-        description="Run models although the pictures show the truth (a scoreboard that nothing masks yet); "
-        "a note below the tables says so.",
+        description="Run models although the pictures show the truth (a scoreboard) and nobody has reviewed "
+        "boxes that hide it; a note below the tables says so.",
     )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="The dataset's own settings; see its metadata.yaml."
@@ -77,6 +151,14 @@ class DatasetConfig(Section):
     )
     allow_draft: bool = Field(
         False, description="Use guidelines and rephrased questions that nobody has approved; marked draft."
+    )
+    pose: Pose | None = Field(
+        None, description="How joints are found in this dataset; null takes the section `pose`."
+    )
+    subjects: str | None = Field(
+        None,
+        description="File that says who is judged, where the choice is wrong; null takes `subjects.yaml` of "
+        "the data folder, if it is there.",
     )
 
 
@@ -125,6 +207,12 @@ class Scoring(Section):
         description="Unit of balanced accuracy: `item` (each question or error, then their mean in the "
         "exercise) or `exercise` (pooled). null takes the dataset's own default.",
     )
+    families: tuple[Contrast, ...] = Field(
+        ("strategy", "representation", "model", "thinking"),
+        description="Questions that are tested, each one family of tests per dataset over all models (Holm): "
+        "strategy against base, representation against original, model against model, thinking against not. "
+        "See effects.csv.",
+    )
 
 
 class Inference(Section):
@@ -140,6 +228,18 @@ class Inference(Section):
         False,
         description="Ask again what a provider rejected for good (a 400, say), after its cause is mended. "
         "Answers are never asked again.",
+    )
+    max_cost_usd: float | None = Field(
+        None,
+        gt=0,
+        description="Most US dollars that may be spent on an account of a paid provider, over all runs whose "
+        "journals are in `results`; a session stops before it could pass them. null: no cap.",
+    )
+    max_requests: int | None = Field(
+        None,
+        ge=1,
+        description="Most requests that may be sent to an account of a remote provider, repeats included, "
+        "over all runs whose journals are in `results`. null: no cap.",
     )
 
 
@@ -163,6 +263,8 @@ class Config(Section):
         default_factory=lambda: {"native": MediaProfile()},
         description="Media profiles, by a name that says what they do; a model's file names one.",
     )
+    media: MediaStage = Field(default_factory=MediaStage, description="How clips are prepared.")
+    pose: Pose = Field(default_factory=Pose, description="How joints are found; a dataset may have its own.")
     cells: Cells = Field(default_factory=Cells, description="The cells of the experiment.")
     scoring: Scoring = Field(default_factory=Scoring, description="How answers become numbers.")
     inference: Inference = Field(default_factory=Inference, description="How sessions treat failures.")
@@ -189,9 +291,17 @@ class ModelFile(Section):
         "names by exercise.",
     )
     thinking: bool = Field(False, description="The model reasons before it answers (marked † in tables).")
+    without_thinking: Name | None = Field(
+        None, description="Id of the same model without thinking, with which effects.csv compares it."
+    )
     baseline: bool = Field(False, description="Not a model under test: printed apart, above the models.")
     note: str | None = Field(None, description="What a reader must know; printed below tables.")
     concurrency: int = Field(32, ge=1, description="Most requests in flight at once.")
+    resources: dict[Name, int | str] | None = Field(
+        None,
+        description="What a session needs, for Snakemake and the cluster: gpu, mem_mb, runtime (minutes), "
+        "threads, and any other resource of your executor.",
+    )
     sampling: dict[str, float | int | bool | str] = Field(
         default_factory=dict,
         description="Sampling parameters, sent exactly as written; one that the backend does not know is "
@@ -199,35 +309,6 @@ class ModelFile(Section):
     )
     system: str | None = Field(None, description="System prompt, if the model needs one.")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of the backend.")
-
-
-def parse(schema: type[ConfigT], values: Any, place: str) -> ConfigT:
-    """Validate `values` against `schema`.
-
-    Raises:
-        UserError: one line with the cause, the place (`place` and the key's path) and, for a name that
-            is not known, the nearest valid one.
-    """
-    try:
-        return schema.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{place}: {_explain(schema, error.errors()[0])}") from None
-
-
-def load_yaml(path: Path) -> Any:
-    """Read one YAML document.
-
-    Raises:
-        UserError: the file cannot be read, or is not YAML; names the file and the line.
-    """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)})") from None
 
 
 def load_model(model_id: str, folders: tuple[Path, ...]) -> ModelFile:
@@ -243,45 +324,3 @@ def load_model(model_id: str, folders: tuple[Path, ...]) -> ModelFile:
     known = {path.stem for folder in folders for path in folder.glob("*.yaml")}
     places = ", ".join(str(folder) for folder in folders)
     raise UserError(f"models: no file for model '{model_id}' in {places}{nearest(model_id, known)}")
-
-
-def _explain(schema: type[BaseModel], problem: ErrorDetails) -> str:
-    path = [part for part in problem["loc"] if part not in ("[key]",)]
-    place = ".".join(str(part) for part in path)
-    if problem["type"] == "extra_forbidden":
-        valid = _keys(schema, path[:-1])
-        inside = ".".join(str(part) for part in path[:-1])
-        where = f" in '{inside}'" if inside else ""
-        return f"unknown key '{path[-1]}'{where}{nearest(str(path[-1]), valid)}"
-    if problem["type"] == "literal_error" and isinstance(problem["input"], str):
-        expected = problem.get("ctx", {}).get("expected", "")
-        valid = {name.strip("' ") for name in expected.replace(" or ", ",").split(",")}
-        return f"'{place}' is '{problem['input']}'{nearest(problem['input'], valid)}"
-    if problem["type"] == "missing":
-        return f"'{place}' is missing"
-    shown = repr(problem["input"]) if not isinstance(problem["input"], Mapping) else "a mapping"
-    return f"'{place}' is {shown[:60]}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _keys(schema: type[BaseModel], path: list[int | str]) -> set[str]:
-    """Return the keys that are valid at `path` below `schema` (empty where keys are free)."""
-    at: Any = schema
-    for part in path:
-        field = at.model_fields.get(str(part)) if _is_section(at) else None
-        at = _inner(field.annotation) if field else at  # A name or a number leads to the section inside.
-    return set(at.model_fields) if _is_section(at) else set()
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _inner(annotation: Any) -> Any:
-    """Return the model class inside a container or optional annotation, if there is one."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in get_args(annotation):
-        found = _inner(argument)
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            return found
-    return annotation

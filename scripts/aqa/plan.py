@@ -10,30 +10,47 @@ from pathlib import Path
 from typing import Any
 
 from aqa import datasets, grid, models, profiles, prompts
-from aqa.config import Config, DatasetConfig, MediaProfile, ModelFile, load_model, parse
+from aqa.config import Config, DatasetConfig, MediaProfile, ModelFile, Pose, load_model, parse
 from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
+from aqa.media.masks import load_masks
+from aqa.pose import needs
 
 LIBRARY = Path(__file__).parent
 
-MADE = ("original",)
-"""The representations that the media stage can make."""
-
-_RECORDS = ("records.py", "files.py", "config.py", "profiles.py")
+_RECORDS = ("records.py", "files.py", "checked.py", "config.py", "profiles.py")
+_WALKED = (
+    *("media/clips.py", "media/decode.py", "media/errors.py", "media/picture.py", "media/poses.py"),
+    *("media/posing.py", "media/prepare.py", "media/profile.py", "media/stills.py", "media/walk.py"),
+)
 STAGES: Mapping[str, tuple[str, ...]] = {
     "embed": ("files.py", "synthetic", "datasets", "../embed.py"),
     "index": (*_RECORDS, "datasets", "../index.py", "../subset.py", "../examples.py", "../pairs.py"),
-    "media": (*_RECORDS, "media", "../media.py"),
+    "pose": (*_RECORDS, "pose", *_WALKED, "../pose.py"),
+    "media": (*_RECORDS, "media", "pose/store.py", "../media.py", "../gather.py"),
+    "masks": (*_RECORDS, "media", "masking", "../propose_masks.py", "../verify_masks.py", "../mask_video.py"),
     "render": (*_RECORDS, "grid.py", "datasets", "prompts", "models", "inference", "../render.py"),
     "draft": (
         *(*_RECORDS, "datasets", "models", "prompts", "inference", "scoring/parse.py"),
         *("../annotate.py", "../wording.py", "../pairs.py"),
     ),
-    "score": (*_RECORDS, "grid.py", "inference/drafts.py", "scoring", "../score.py", "../collect.py"),
+    "score": (
+        *_RECORDS,
+        "grid.py",
+        "inference/drafts.py",
+        "scoring",
+        "../score.py",
+        "../collect.py",
+        "../effects.py",
+    ),
     "labels": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
-        *("reporting/describe.py", "reporting/labels.py", "../labels.py"),
+        *("masking/verdicts.py", "reporting/describe.py", "reporting/labels.py", "../labels.py"),
+    ),
+    "appearance": (
+        *(*_RECORDS, "media/draw.py", "media/store.py", "reporting/appearance.py", "reporting/contact.py"),
+        *("reporting/thumbnail.py", "../appearance.py"),
     ),
     "report": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "media", "prompts", "models", "inference", "scoring"),
@@ -67,6 +84,38 @@ class Plan:
         """Say whether pages may show frames of the dataset."""
         return self.embedded(dataset) or self.metadata[dataset].publish_frames
 
+    def masks(self, dataset: str) -> str | None:
+        """Return the file of reviewed boxes that hide the truth in a dataset's pictures, if there is one.
+
+        The configured one, or `masks.yaml` beside the data; the embedded data bring their own, which lies
+        there once they are built, so it is no input of a rule (`own_masks` is).
+        """
+        if self.embedded(dataset) and self.config.datasets[dataset].masks is None:
+            return f"{self.data(dataset)}/masks.yaml" if self.metadata[dataset].visible_truth else None
+        return next(iter(self.own_masks(dataset)), None)
+
+    def own_masks(self, dataset: str) -> list[str]:
+        """Return the user's own file of masks, as a list of at most one."""
+        configured = self.config.datasets[dataset].masks
+        return [configured] if configured is not None else self.own_files(dataset, "masks.yaml")
+
+    def verified(self, dataset: str) -> list[str]:
+        """Return the file that cells wait for, where masks must be verified: a list of at most one."""
+        chosen, shows = self.config.datasets[dataset], self.metadata[dataset].visible_truth
+        needed = shows and not chosen.accept_visible_truth and self.masks(dataset) and self.seen(dataset)
+        return [f"{self.config.results}/masks/{dataset}/verified.txt"] if needed else []
+
+    def verifications(self) -> list[str]:
+        """Return the files that say of each clip of a masked dataset whether it hides the truth."""
+        stamps = [Path(file) for dataset in self.metadata for file in self.verified(dataset)]
+        return [str(stamp.with_name("verification.json")) for stamp in stamps]
+
+    def seen(self, dataset: str) -> list[str]:
+        """Return the media manifests that show the pixels of a dataset's sources to some cell."""
+        cells = [cell for cell in self.grid if cell.dataset == dataset]
+        shown = [cell for cell in cells if cell.representation != "skeleton_only"]
+        return list(dict.fromkeys(file for cell in shown for file in self.manifests(cell)))
+
     def file(self, cell: Cell, name: str) -> str:
         """Return the path of one of a cell's files."""
         return f"{self.config.results}/cells/{cell.path}/{name}"
@@ -89,6 +138,25 @@ class Plan:
         """Return the media manifests that a cell's requests are rendered from."""
         folder = f"{self.config.results}/media/{cell.dataset}/{cell.representation}"
         return [f"{folder}/{profile}/manifest.jsonl" for profile in self.profiles(cell.model, cell.dataset)]
+
+    def targets(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """Return the media manifests of a dataset that some cell needs, each with what makes it
+        (the fields of `aqa.media.target.Target`)."""
+        models: dict[str, set[str]] = {}
+        for cell in self.grid:
+            if cell.dataset == dataset:
+                models.setdefault(cell.representation, set()).add(cell.model)
+        return {
+            f"{self.config.results}/media/{dataset}/{representation}/{name}/manifest.jsonl": {
+                "representation": representation,
+                "name": name,
+                "profile": self.config.profiles[name].model_dump(mode="json"),
+                "only": self.needed(dataset, representation),
+                "exercises": self.exercises(dataset, representation, name),
+            }
+            for representation, shown in models.items()
+            for name in sorted({name for model in shown for name in self.profiles(model, dataset)})
+        }
 
     def shows_examples(self, cells: Iterable[Cell]) -> bool:
         """Say whether a strategy of the cells shows in-context examples."""
@@ -120,6 +188,37 @@ class Plan:
         names += ["shown.txt"] if self.shows_examples(cells) else []
         names += ["paired.txt"] if self.compares(cells) else []
         return [f"{self.config.results}/datasets/{dataset}/{name}" for name in names]
+
+    def shown(self, dataset: str) -> list[str]:
+        """Return the lists of samples whose clips some cell needs in any representation."""
+        needed = [name for target in self.targets(dataset).values() for name in target["only"]]
+        return list(dict.fromkeys(needed or self.needed(dataset, "original")))
+
+    def posed(self, dataset: str) -> list[str]:
+        """Return the lists of samples whose poses some cell needs; empty if no cell shows them."""
+        shown = dict.fromkeys(cell.representation for cell in self.grid if cell.dataset == dataset)
+        posed = [representation for representation in shown if representation != "original"]
+        return list(dict.fromkeys(file for name in posed for file in self.needed(dataset, name)))
+
+    def pose(self, dataset: str) -> Pose:
+        """Return how joints are found in a dataset."""
+        return self.config.datasets[dataset].pose or self.config.pose
+
+    def subjects(self, dataset: str) -> str | None:
+        """Return the file that says who is judged: the configured one, or the one beside the data."""
+        beside = self.own_files(dataset, "subjects.yaml")
+        return self.config.datasets[dataset].subjects or next(iter(beside), None)
+
+    def pose_files(self, dataset: str) -> list[str]:
+        """Return the user's files that decide a dataset's poses, those that are there."""
+        chosen = self.pose(dataset)
+        files = [chosen.weights, chosen.detector, self.subjects(dataset)]
+        files += self.own_files(dataset, chosen.file)
+        return [file for file in files if file is not None and Path(file).is_file()]
+
+    def tested(self) -> dict[str, str | None]:
+        """Return the models under test, each with the id of the same model without thinking."""
+        return {m: file.without_thinking for m, file in self.models.items() if not file.baseline}
 
     def unit(self, dataset: str) -> str:
         """Return the unit over which balanced accuracy is computed."""
@@ -155,6 +254,10 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     for dataset, entry in config.datasets.items():
         if entry.wording is not None and not Path(entry.wording).is_file():
             raise UserError(f"configuration: datasets.{dataset}.wording: no file '{entry.wording}'")
+        if entry.subjects is not None and not Path(entry.subjects).is_file():
+            raise UserError(f"configuration: datasets.{dataset}.subjects: no file '{entry.subjects}'")
+        if entry.masks is not None and not Path(entry.masks).is_file():
+            raise UserError(f"configuration: datasets.{dataset}.masks: no file '{entry.masks}'")
     for model, file in chosen.items():
         exercises = {dataset: tuple(entry.exercises) for dataset, entry in metadata.items()}
         profiles.check(file.profile, config.profiles, exercises, f"model {model}")
@@ -202,19 +305,12 @@ def obstacle(plan: Plan) -> str | None:
         made = Path(f"{plan.config.results}/datasets/{dataset}/samples.jsonl")
         if not plan.embedded(dataset) and not Path(chosen.data).is_dir() and not made.is_file():
             return f"datasets.{dataset}.data: no folder '{chosen.data}'. {plan.metadata[dataset].access.how}"
-    if unmade := next((cell for cell in plan.grid if cell.representation not in MADE), None):
-        return (
-            f"{unmade.path}: the representation {unmade.representation} cannot be made yet, only "
-            f"{', '.join(MADE)}; set cells.include to those"
-        )
+    for dataset in plan.config.datasets:
+        if problem := _no_poses(plan, dataset):
+            return problem
     for cell in plan.grid:
-        leak = plan.metadata[cell.dataset].visible_truth
-        accepted = plan.config.datasets[cell.dataset].accept_visible_truth
-        if leak and not accepted and not plan.models[cell.model].baseline:
-            return (
-                f"{cell.dataset}: {leak}: a model would read the answer; leave the dataset out, or set "
-                f"datasets.{cell.dataset}.accept_visible_truth: true"
-            )
+        if not plan.models[cell.model].baseline and (leak := _leak(plan, cell.dataset)):
+            return leak
         answered = Path(plan.file(cell, "responses.jsonl")).is_file()
         if cell.model in remote and not _may_upload(plan, cell.dataset) and not answered:
             return (
@@ -260,6 +356,35 @@ def _decides(file: Path, dataset: str | None) -> bool:
 
 def _resolve(dataset: str, chosen: DatasetConfig) -> datasets.Dataset:
     return datasets.resolve(dataset, None if chosen.data == "embedded" else Path(chosen.data))
+
+
+def _no_poses(plan: Plan, dataset: str) -> str | None:
+    """Return what the dataset's pose backend lacks, where its poses are needed and not there yet."""
+    made = Path(f"{plan.config.results}/pose/{dataset}/manifest.jsonl")
+    if not plan.posed(dataset) or made.is_file():
+        return None
+    lacking = needs.missing(plan.pose(dataset), Path(plan.data(dataset)), made_here=plan.embedded(dataset))
+    return lacking and f"{dataset}: {lacking}"
+
+
+def _leak(plan: Plan, dataset: str) -> str | None:
+    """Return why a model would read the answer in a dataset's pictures, and what to do; None if it cannot."""
+    shows, chosen = plan.metadata[dataset].visible_truth, plan.config.datasets[dataset]
+    if shows is None or chosen.accept_visible_truth:
+        return None
+    if plan.masks(dataset) is None:
+        return (
+            f"{dataset}: {shows}: a model would read the answer; run `snakemake propose_masks_{dataset}`, "
+            f"look at {plan.config.results}/masks/{dataset}/proposed.html and approve its boxes in "
+            f"{chosen.data}/masks.yaml (or leave the dataset out, or set datasets.{dataset}."
+            "accept_visible_truth: true)"
+        )
+    try:
+        for file in plan.own_masks(dataset):
+            load_masks(Path(file))
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _may_upload(plan: Plan, dataset: str) -> bool:

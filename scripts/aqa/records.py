@@ -32,7 +32,8 @@ class Media(Record):
     `path` is relative to the dataset's data folder and names a video, an image, or (kind `frames`)
     a folder of numbered images. `start_s` and `end_s` are seconds in that file, half-open:
     a frame at time t belongs to the clip if start_s <= t < end_s. Both None: the whole file.
-    `sha256` is the digest of the file, None while the file is not there.
+    `sha256` is the digest of the file, None while the file is not there. `fps` is the rate of a folder of
+    images (image n, from 1, is at (n-1)/fps seconds), None for 30; a video states its own.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Media(Record):
     start_s: float | None = None
     end_s: float | None = None
     sha256: Sha256 | None = None
+    fps: float | None = Field(None, gt=0, le=1000)
 
 
 class Question(Record):

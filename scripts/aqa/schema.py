@@ -20,6 +20,11 @@ DEFAULT: Mapping[str, Any] = {
     "cells": {
         "include": [
             {"tasks": ["judge"], "representations": ["original"]},
+            {
+                "tasks": ["judge"],
+                "representations": ["cropped", "skeleton_overlay", "skeleton_only"],
+                "strategies": ["base"],
+            },
             {"tasks": ["compare"], "representations": ["original"], "strategies": ["base"]},
         ]
     },

@@ -10,9 +10,9 @@ import pytest
 from session_cells import Bench, endpoint, request, responses
 
 from aqa.inference import journal
+from aqa.inference.ledger import spent_on
 
 CONCURRENCY = 4
-KILLS = 20
 
 
 def samples(number, word="clip"):
@@ -23,35 +23,48 @@ def answered(bench, cell, requests):
     return set(journal.read(bench.journal(cell), {r.key for r in requests}).answers)
 
 
-def test_kill_9_at_random_moments_repeats_only_what_was_in_flight(tmp_path):
-    moments = random.Random(4)
+KILLS = int(os.environ.get("AQA_KILLS", "200"))
+"""Kills of the thorough test."""
+
+
+@pytest.mark.parametrize("wanted", [8, pytest.param(KILLS, marks=pytest.mark.thorough)])
+def test_kill_9_at_random_moments_over_three_cells_repeats_only_what_was_in_flight(tmp_path, wanted):
+    """Every third time two sessions start on the cells at once: the one that has the leases asks."""
+    moments = random.Random(wanted)
     with endpoint(tmp_path) as server:
         bench = Bench(tmp_path)
-        bench.write_model(CONCURRENCY, port=server.port)
-        kills = 0
-        while kills < KILLS:  # A cell that completes meanwhile is followed by another.
-            requests = samples(150, f"clip{kills}")
-            cell = bench.cell(requests, strategy=f"after-{kills}")
-            done = set()
-            before = len(server.received()), kills
-            while kills < KILLS and len(done) < len(requests):
+        bench.write_model(CONCURRENCY, port=server.port, account="quota")
+        killed = 0
+        while killed < wanted:  # Cells that are complete meanwhile are followed by others.
+            asked = {name: samples(50, f"{name}{killed}") for name in ("base", "two", "shown")}
+            cells = {bench.cell(requests, f"{n}-{killed}"): requests for n, requests in asked.items()}
+            number = sum(map(len, asked.values()))
+            before, begin, done = killed, len(server.received()), set()
+            while killed < wanted and len(done) < number:
                 start = len(server.received())
-                process = bench.start([cell])
+                sessions = [bench.start(list(cells)) for _ in range(2 if killed % 3 == 0 else 1)]
                 server.wait_for(start + 1)
-                time.sleep(moments.uniform(0, 0.04))
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                kills += 1
+                time.sleep(moments.uniform(0, 0.06))
+                for session in sessions:
+                    os.killpg(session.pid, signal.SIGKILL)
+                    assert "Traceback" not in session.communicate()[1]
+                killed += 1
                 sent = server.received()[start:]
+                assert len(sent) == len(set(sent)), "two sessions asked the same"
                 assert not done & set(sent), "an answer in the journal was asked for again"
-                done = answered(bench, cell, requests)
+                done = {key for cell, requests in cells.items() for key in answered(bench, cell, requests)}
                 assert len(set(sent) - done) <= CONCURRENCY
-            bench.infer([cell])
-            written = responses(cell)
-            assert [r["key"] for r in written] == [r.key for r in requests]
-            assert {r["outcome"] for r in written} == {"ok"}
-            repeats = len(server.received()) - before[0] - len(requests)
-            assert repeats <= (kills - before[1]) * CONCURRENCY
+            bench.infer(list(cells))
+            for cell, requests in cells.items():
+                written = responses(cell)
+                assert [r["key"] for r in written] == [r.key for r in requests]
+                assert {r["outcome"] for r in written} == {"ok"}
+            repeats = len(server.received()) - begin - number
+            assert repeats <= (killed - before) * CONCURRENCY
+            assert "asked 0, reused 150" in bench.infer(list(cells))
+            assert len(server.received()) - begin - number == repeats
+        counted = sum(spent_on(folder, "quota").requests for folder in bench.journals.glob("*/*/*/*/*"))
+        assert 0 <= counted - len(server.received()) <= killed * CONCURRENCY, "noted before it is sent"
 
 
 def test_a_finished_cell_sends_nothing_wherever_the_endpoint_is_and_however_many_are_asked(tmp_path):

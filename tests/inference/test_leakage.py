@@ -31,6 +31,7 @@ from aqa.datasets.reviewed import load_reviewed
 from aqa.inference import comparisons, requests
 from aqa.media.prepare import Order, prepare
 from aqa.media.profile import Profile
+from aqa.media.target import Target
 from aqa.prompts import load_strategy, strategies
 from aqa.records import Clip, Examples, MediaPart, Pair, Request, Sample, TextPart
 from openai_server import Server
@@ -101,9 +102,9 @@ def study(request, tmp_path_factory) -> Study:
     metadata = datasets.resolve(dataset).metadata
     asked = [sample for sample in samples if sample.split == metadata.evaluated_split]
     media = tmp_path_factory.mktemp("media")
-    folder = f"{dataset}/original/tiny"
-    order = Order(data, media / folder, "original", Profile(max_frames=2, scale=0.25))
-    prepared = prepare(samples, order, 2, lambda done, total: None)
+    target = Target(name="tiny", profile=Profile(max_frames=2, scale=0.25))
+    folder = f"{dataset}/{target.path}"
+    prepared = prepare({target: samples}, Order(data, media / dataset), 2, lambda done, total: None)
     assert not prepared.broken
     pairing = make_pairs(
         samples,
@@ -118,7 +119,7 @@ def study(request, tmp_path_factory) -> Study:
         media=media,
         samples={sample.sample_id: sample for sample in samples},
         asked=asked,
-        clips={clip.sample_id: clip for clip in requests.placed(prepared.clips, folder)},
+        clips={clip.sample_id: clip for clip in requests.placed(prepared.clips[target], folder)},
         examples=examples,
         pairs=pairing.pairs,
     )

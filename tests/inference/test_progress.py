@@ -51,6 +51,14 @@ def test_elsewhere_only_a_log_line_at_the_start_and_every_few_minutes(caplog, mo
     assert len(caplog.records) == 3
 
 
+def test_money_is_shown_where_something_is_paid():
+    paid = tally()
+    assert "USD" not in Progress(paid, 10, io.StringIO()).line() + paid.summary()
+    paid.add("ok", Usage(prompt_tokens=5), 1.239)
+    assert Progress(paid, 10, io.StringIO()).line().endswith("2,005 tokens, 1.24 USD")
+    assert paid.summary().endswith("tokens 2,005 in, 0 out, 1.24 USD")
+
+
 def test_nothing_done_yet_has_no_time_left():
     assert "0/5, 0.0/s, ? left" in Progress(Tally(), 5, io.StringIO()).line()
 

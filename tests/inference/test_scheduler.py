@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from aqa.errors import UserError
-from aqa.inference.scheduler import Limits, run
+from aqa.inference.scheduler import Enough, Limits, run
 from aqa.models.base import Reply, TransientError
 
 FAST = Limits(concurrency=8, backoff_s=0.01, grace_s=0.2)
@@ -25,6 +25,7 @@ class Asked:
     order: list = field(default_factory=list)
     now: int = 0
     most: int = 0
+    started: int = 0
 
     async def ask(self, item):
         self.order.append(item)
@@ -36,6 +37,7 @@ class Asked:
             error = self.script(item, self.attempts[item]) if self.script else None
         finally:
             self.now -= 1
+            self.started -= 1
         if isinstance(error, Exception):
             raise error
         if error:
@@ -70,13 +72,13 @@ def test_requests_start_in_order():
     assert Asked().run(range(100)).order == list(range(100))
 
 
-def test_the_number_in_flight_starts_at_8_and_grows_to_the_limit():
+def test_the_number_in_flight_is_the_limit_from_the_start():
     seen = Asked(delay=0.01)
 
     async def start():
         task = asyncio.create_task(seen.start(range(400), Limits(concurrency=32)))
         await asyncio.sleep(0.001)
-        assert seen.now == 8
+        assert seen.now == 32
         await task
 
     asyncio.run(start())
@@ -296,3 +298,33 @@ def test_a_cancelled_run_waits_for_what_is_in_flight_and_starts_nothing():
     asyncio.run(start())
     assert set(seen.answers) == set(range(8))
     assert seen.order == list(range(8))
+
+
+def test_what_may_not_be_asked_yet_waits_for_the_end_of_another_attempt():
+    """As with money that is under way: three at once, whatever the window."""
+    seen = Asked(delay=0.002)
+
+    def admit(item):
+        if seen.started == 3:
+            return False
+        seen.started += 1
+        return True
+
+    asyncio.run(run(range(60), seen.ask, seen.on_answer, seen.on_failure, FAST, admit=admit))
+    assert set(seen.answers) == set(range(60))
+    assert seen.order == list(range(60))
+    assert seen.most == 3
+
+
+def test_enough_starts_nothing_more_and_what_is_in_flight_ends_however_long_it_takes():
+    seen = Asked(delay=0.3)
+
+    def admit(item):
+        if item == 20:
+            raise Enough("the cap is reached")
+        return True
+
+    limits = Limits(concurrency=8, grace_s=0.01)
+    with pytest.raises(Enough, match="the cap is reached"):
+        asyncio.run(run(range(60), seen.ask, seen.on_answer, seen.on_failure, limits, admit=admit))
+    assert set(seen.answers) == set(range(20))

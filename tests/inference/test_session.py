@@ -4,7 +4,6 @@ import asyncio
 import logging
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import orjson
@@ -17,13 +16,13 @@ from aqa.files import write_jsonl
 from aqa.inference import journal
 from aqa.inference.scheduler import Limits
 from aqa.inference.session import Plan, run
-from aqa.models.base import Reply, TransientError
+from aqa.models.base import Reply, TransientError, Unbilled
 from aqa.records import Usage
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "infer.py"
 
 
-class Scripted:
+class Scripted(Unbilled):
     """A backend in this process; `script(request)` returns a Reply or raises."""
 
     remote = False
@@ -273,6 +272,47 @@ def test_the_record_of_a_session_says_what_answered(bench, backend, monkeypatch)
     assert "secret" not in text
 
 
+def test_what_the_live_model_said_is_recorded_for_every_session_also_where_requests_failed(bench, backend):
+    cell = bench.cell([request(name) for name in "ab"])
+    backend.facts = lambda: {"server": "1.0", "reuse": 0.5}
+    backend.script = failing("b")
+    with pytest.raises(UserError):
+        start(bench, [cell])
+    path = bench.journal(cell) / "session.json"
+    record = orjson.loads(path.read_bytes())
+    assert (record["backend"], record["earlier"]) == ({"server": "1.0", "reuse": 0.5}, [])
+    assert record["outcomes"] == {"ok": 1, "failed": 1}
+    backend.facts = lambda: {"server": "2.0"}
+    backend.script = failing()
+    start(bench, [cell])
+    record = orjson.loads(path.read_bytes())
+    assert (record["backend"], record["earlier"]) == ({"server": "2.0"}, [{"server": "1.0", "reuse": 0.5}])
+    assert record["outcomes"] == {"ok": 2}
+    path.write_bytes(b"{damaged")
+    start(bench, [bench.cell([request(name) for name in "abc"])])
+    assert orjson.loads(path.read_bytes())["earlier"] == []
+
+
+def test_everything_that_was_sent_and_said_is_in_the_journal_and_no_secret(bench, backend, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "very-secret-key")
+    usage = Usage(prompt_tokens=7, completion_tokens=5, reasoning_tokens=4, cached_tokens=1)
+    sent = {"model": "m", "temperature": 0.7}
+    backend.script = lambda request: Reply("ok", "5", "because", "stop", usage, "m-2026", sent=sent)
+    asked = request("a")
+    cell = bench.cell([asked])
+    start(bench, [cell])
+    (segment,) = journal.segments(bench.journal(cell))
+    line = orjson.loads(segment.read_bytes())
+    assert line["response"] == responses(cell)[0]
+    assert line["response"]["key"] == asked.key, "the digest of everything that was asked"
+    assert line["response"]["reasoning"] == "because"
+    assert line["response"]["finish_reason"] == "stop"
+    assert line["response"]["usage"] == usage.model_dump()
+    assert (line["response"]["model_version"], line["sent"], line["attempts"]) == ("m-2026", sent, 1)
+    assert line["latency_s"] >= 0
+    assert b"secret" not in segment.read_bytes()
+
+
 def test_text_that_utf_8_cannot_hold_is_kept_as_far_as_possible(bench, backend):
     backend.script = lambda request: Reply("ok", 'left \ud800 "5"', reasoning="\udfff")
     cell = bench.cell([request("a")])
@@ -311,7 +351,7 @@ def test_an_endpoint_that_is_not_there_is_one_line_and_no_traceback(tmp_path):
     assert "Traceback" not in said
 
 
-def test_a_complete_session_is_quick_and_light(tmp_path):
+def test_a_complete_session_loads_no_heavy_library(tmp_path):
     bench = Bench(tmp_path, model="random")
     bench.model_file.write_text("{title: R, backend: baseline, options: {kind: random}}\n")
     settings = aqa.files.digest({"backend": "baseline", "kind": "random", "seed": 1})
@@ -319,9 +359,7 @@ def test_a_complete_session_is_quick_and_light(tmp_path):
     command = [sys.executable, "-X", "importtime", str(SCRIPT), *bench.command([cell])[2:]]
     asked = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "numpy" in imported(asked.stderr), "drawing answers needs it"
-    start = time.perf_counter()
     reused = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert time.perf_counter() - start < 2
     assert "reused 1,500" in reused.stderr
     assert imported(reused.stderr).isdisjoint({"numpy", "scipy", "aiohttp"})
 

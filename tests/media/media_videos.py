@@ -15,7 +15,10 @@ import cv2
 import numpy as np
 
 from aqa.files import digest_file, write_jsonl
+from aqa.media.clips import Want
+from aqa.media.profile import NATIVE, Profile
 from aqa.media.store import read_frames
+from aqa.media.target import Target
 from aqa.records import Clip, Media, Question, Sample
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "media.py"
@@ -135,29 +138,49 @@ def sample(
     )
 
 
+def wants_of(*spans: tuple[float | None, float | None], target: Target | None = None) -> tuple[Want, ...]:
+    """Wanted clips c0, c1, ... of intervals."""
+    return tuple(
+        Want(f"c{i}", start, end, "0" * 64, target or Target()) for i, (start, end) in enumerate(spans)
+    )
+
+
+def sampled(profile: Profile) -> Target:
+    """The original frames that a profile keeps."""
+    return Target() if profile == NATIVE else Target(name="sampled", profile=profile)
+
+
 def run_media(
-    data: Path, out: Path, samples: Sequence[Sample], *more: str
+    data: Path, out: Path, samples: Sequence[Sample], *more: str, targets: Sequence[dict[str, Any]] = ({},)
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line on samples; clips and manifest go to `out`."""
+    """Run the command line on samples; manifests and clips go to folders in `out`."""
     listing = out.parent / f"{out.name}-samples.jsonl"
     write_jsonl(listing, samples)
-    return subprocess.run(command(data, out, listing, *more), capture_output=True, text=True, timeout=120)
+    line = command(data, out, listing, *more, targets=targets)
+    return subprocess.run(line, capture_output=True, text=True, timeout=120)
 
 
-def command(data: Path, out: Path, listing: Path, *more: str) -> list[str]:
+def command(
+    data: Path, out: Path, listing: Path, *more: str, targets: Sequence[dict[str, Any]] = ({},)
+) -> list[str]:
     """The command line of the media stage."""
-    files = ["--samples", str(listing), "--data", str(data), "--output", str(out / "manifest.jsonl")]
-    return [sys.executable, str(SCRIPT), *files, *more]
+    files = ["--samples", str(listing), "--data", str(data), "--media", str(out)]
+    return [sys.executable, str(SCRIPT), *files, "--target", *map(json.dumps, targets), *more]
 
 
-def manifest(out: Path) -> dict[str, Clip]:
-    """Read the manifest by sample id."""
-    lines = (out / "manifest.jsonl").read_text().splitlines()
+def manifest(out: Path, target: str = "original/native") -> dict[str, Clip]:
+    """Read the manifest of a target by sample id."""
+    lines = (out / target / "manifest.jsonl").read_text().splitlines()
     clips = [Clip.model_validate(json.loads(line)) for line in lines]
     return {clip.sample_id: clip for clip in clips}
 
 
-def numbers_of(out: Path, clip: Clip) -> list[int]:
+def frames_of(out: Path, clip: Clip, target: str = "original/native") -> list[np.ndarray]:
+    """A clip's stored pictures."""
+    assert clip.file is not None, clip.error
+    return [decode(frame) for frame in read_frames(out / target / clip.file)]
+
+
+def numbers_of(out: Path, clip: Clip, target: str = "original/native") -> list[int]:
     """The numbers that a clip's stored frames show."""
-    assert clip.file is not None
-    return [number_in(decode(frame)) for frame in read_frames(out / clip.file)]
+    return [number_in(image) for image in frames_of(out, clip, target)]

@@ -10,23 +10,27 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from media_videos import decode, make_audio, make_video, number_in, numbered, numbers_of
+from media_videos import decode, make_audio, make_video, number_in, numbered, numbers_of, sampled, wants_of
 
-from aqa.media.clips import Task, Want, file_of, make, passes, plan_all
+from aqa.media.clips import Task, file_of, plan_all
 from aqa.media.decode import Run, Video
+from aqa.media.passes import make, passes
 from aqa.media.profile import NATIVE, Profile
 from aqa.media.store import read_frames
 from aqa.records import Clip
 
 
 def clips_of(path: Path, *spans: tuple[float | None, float | None], profile: Profile = NATIVE) -> list[Clip]:
-    wants = tuple(Want(f"c{i}", start, end, "0" * 64) for i, (start, end) in enumerate(spans))
-    return make(Task(path, "video", None, wants, profile, path.parent / "out"))
+    return make(Task(path, "video", None, wants_of(*spans, target=sampled(profile)), path.parent / "out"))
 
 
-def seen(path: Path, clip: Clip) -> list[int]:
+def seen(path: Path, clip: Clip, profile: Profile = NATIVE) -> list[int]:
     assert clip.error is None, clip.error
-    return numbers_of(path.parent / "out", clip)
+    return numbers_of(path.parent / "out", clip, sampled(profile).path)
+
+
+def stored(folder: Path, name: str, profile: Profile = NATIVE) -> list[bytes]:
+    return read_frames(file_of(folder / "out", sampled(profile), name))
 
 
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001), Fraction(30)])
@@ -67,9 +71,8 @@ def test_other_codecs_and_a_wide_group_of_pictures_are_exact_too(tmp_path: Path)
 def test_each_frame_is_decoded_once_and_what_lies_between_clips_is_skipped(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", range(600))
     spans = [(0.4, 1.0), (0.8, 1.4), (1.48, 1.6), (20.0, 20.4)]
-    wants = tuple(Want(f"c{i}", a, b, "0" * 64) for i, (a, b) in enumerate(spans))
     with Video(path) as video:
-        task = Task(path, "video", None, wants, NATIVE, tmp_path)
+        task = Task(path, "video", None, wants_of(*spans), tmp_path)
         good, _ = plan_all(task, video.index.times, video.index.end, None)
         groups = list(passes(video, good))
         assert [[plan.want.sample_id for plan in group] for group in groups] == [["c0", "c1", "c2"], ["c3"]]
@@ -87,11 +90,12 @@ def test_variable_frame_rates_follow_the_timestamps(tmp_path: Path) -> None:
     assert seen(path, whole) == list(range(80))
     assert whole.timestamps == pytest.approx([t / 1000 for t in times], abs=0.0015)
     assert seen(path, part) == list(range(30, 50))
-    (two,) = clips_of(path, (None, None), profile=Profile(fps=2))
+    profile = Profile(fps=2)
+    (two,) = clips_of(path, (None, None), profile=profile)
     expected = sorted(
         {next(i for i, t in enumerate(times) if t >= k * 500 - 2) for k in range(times[-1] // 500 + 1)}
     )
-    assert seen(path, two) == expected
+    assert seen(path, two, profile) == expected
 
 
 def test_a_start_time_other_than_zero_is_not_part_of_the_clip(tmp_path: Path) -> None:
@@ -107,11 +111,11 @@ def test_a_start_time_other_than_zero_is_not_part_of_the_clip(tmp_path: Path) ->
 def test_rotated_and_mirrored_videos_come_out_upright(tmp_path: Path, rotation: int, flip: bool) -> None:
     path = make_video(tmp_path / "a.mp4", range(3), rotation=rotation, flip=flip)
     (clip,) = clips_of(path, (None, None))
-    stored = decode(read_frames(file_of(tmp_path / "out", "c0"))[1]).astype(int)
+    shown = decode(stored(tmp_path, "c0")[1]).astype(int)
     upright = np.rot90(numbered(1), rotation // 90)  # counter-clockwise, then mirrored, as ffmpeg displays
     upright = (upright[:, ::-1] if flip else upright).astype(int)
-    assert stored.shape == upright.shape == (clip.height, clip.width, 3)
-    assert np.abs(stored - upright).mean() < 6
+    assert shown.shape == upright.shape == (clip.height, clip.width, 3)
+    assert np.abs(shown - upright).mean() < 6
 
 
 def test_odd_sizes_and_scales(tmp_path: Path) -> None:
@@ -120,7 +124,7 @@ def test_odd_sizes_and_scales(tmp_path: Path) -> None:
     assert seen(path, clip) == list(range(5))
     assert (clip.width, clip.height) == (177, 99)
     (half,) = clips_of(path, (None, None), profile=Profile(scale=0.5))
-    frame = decode(read_frames(file_of(tmp_path / "out", "c0"))[0])
+    frame = decode(stored(tmp_path, "c0", Profile(scale=0.5))[0])
     assert (half.width, half.height) == (89, 50) == frame.shape[1::-1]
 
 
@@ -135,8 +139,8 @@ def test_the_colour_matrix_of_the_stream_is_honoured(tmp_path: Path) -> None:
         container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
         container.mux(stream.encode())
     (clip,) = clips_of(path, (None, None))
-    stored = decode(read_frames(file_of(tmp_path / "out", clip.sample_id))[0]).astype(int)
-    assert np.abs(stored - plain).max() <= 6
+    shown = decode(stored(tmp_path, clip.sample_id)[0]).astype(int)
+    assert np.abs(shown - plain).max() <= 6
 
 
 def interlaced(path: Path, fields: int) -> Path:
@@ -169,7 +173,7 @@ def test_interlaced_video_has_no_combs_and_one_picture_a_frame(tmp_path: Path) -
         raw = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     whole, part = clips_of(path, (None, None), (0.4, 0.8))
     assert whole.frame_indices == tuple(range(30))
-    frames = read_frames(file_of(tmp_path / "out", "c0"))
+    frames = stored(tmp_path, "c0")
     for before, after in zip(raw, frames, strict=True):
         assert combing(decode(after)) < 0.25 * combing(before)
     assert part.frame_indices == tuple(range(10, 20))
@@ -192,7 +196,7 @@ def test_sampling_keeps_the_promised_frames_and_their_times(tmp_path: Path) -> N
     path = make_video(tmp_path / "a.mp4", range(100))
     profile = Profile(fps=5, max_frames=4)
     (clip,) = clips_of(path, (1.0, 3.0), profile=profile)
-    assert seen(path, clip) == [25, 40, 55, 70]
+    assert seen(path, clip, profile) == [25, 40, 55, 70]
     assert clip.timestamps == (0.0, 0.6, 1.2, 1.8)
 
 
@@ -290,7 +294,7 @@ def test_no_damage_raises_and_a_clip_without_error_is_whole(
     (tmp_path / name).write_bytes(data if end > 0.5 else data[: int(end * 2 * len(data))])
     for clip in clips_of(tmp_path / name, (None, None), (0.4, 0.8)):
         if clip.error is None:
-            assert len(read_frames(file_of(tmp_path / "out", clip.sample_id))) == len(clip.timestamps) > 0
+            assert len(stored(tmp_path, clip.sample_id)) == len(clip.timestamps) > 0
         else:
             assert clip.file is None and "\n" not in clip.error
 

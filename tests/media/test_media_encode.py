@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
-from media_videos import number_in, numbered
+from media_videos import decode, make_video, number_in, numbered, wants_of
 
 from aqa.errors import UserError
+from aqa.media.clips import Task
 from aqa.media.encode import mp4, rate_of
+from aqa.media.passes import make
 from aqa.media.picture import to_jpeg
+from aqa.media.profile import Profile
+from aqa.media.store import read_frames
+from aqa.media.target import Target
 
 
 def frames_of(count: int, width: int = 176, height: int = 96) -> list[bytes]:
@@ -82,3 +90,41 @@ def test_stored_frames_are_baseline_jpeg_with_halved_chroma() -> None:
     assert data[start + 11] == 0x22  # luma sampled twice as finely in both directions: 4:2:0
     error = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int) - numbered(3)
     assert np.abs(error).mean() < 3
+
+
+def talking(folder: Path) -> Path:
+    """A broadcast with commentary, subtitles, a timecode track and a title, all in one file."""
+    make_video(folder / "plain.mp4", range(50), with_audio=True)
+    (folder / "said.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nNine point five from the judge\n")
+    line = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-i",
+        folder / "plain.mp4",
+        "-i",
+        folder / "said.srt",
+    ]
+    line += ["-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", "-timecode", "00:00:00:00"]
+    line += ["-metadata", "title=Nine point five", folder / "talking.mov"]
+    subprocess.run(line, check=True, timeout=60)
+    return folder / "talking.mov"
+
+
+def test_nothing_but_pictures_leaves_a_source_with_sound_and_subtitles(tmp_path: Path) -> None:
+    path = talking(tmp_path)
+    with av.open(str(path)) as container:
+        kinds = [stream.type for stream in container.streams]
+        assert sorted(kinds) == ["audio", "data", "subtitle", "video"]
+    target = Target(name="fps-5", profile=Profile(fps=5))
+    (clip,) = make(Task(path, "video", None, wants_of((None, None), target=target), tmp_path / "out"))
+    stored = tmp_path / "out" / target.path / str(clip.file)
+    frames = read_frames(stored)
+    assert [number_in(decode(frame)) for frame in frames] == list(range(0, 50, 5))
+    sent = mp4(frames, clip.timestamps)
+    with av.open(io.BytesIO(sent)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+        assert set(container.metadata) <= {"major_brand", "minor_version", "compatible_brands"}
+        assert len(list(container.decode(video=0))) == len(frames)
+    for data in (stored.read_bytes(), sent, *frames):
+        assert b"Nine" not in data and b"judge" not in data

@@ -9,21 +9,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from media_videos import decode, numbered, numbers_of
+from media_videos import frames_of, numbered, numbers_of, sampled, wants_of
 
-from aqa.media.clips import Task, Want, file_of, make
+from aqa.media.clips import Task, file_of
 from aqa.media.errors import MediaError
+from aqa.media.passes import make
 from aqa.media.profile import NATIVE, Profile
 from aqa.media.stills import read_image
-from aqa.media.store import read_frames
+from aqa.media.target import Target
 from aqa.records import Clip
 
 
 def clips_of(
-    path: Path, kind: str, *spans: tuple[float | None, float | None], profile: Profile = NATIVE
+    path: Path,
+    kind: str,
+    *spans: tuple[float | None, float | None],
+    profile: Profile = NATIVE,
+    fps: float | None = None,
 ) -> list[Clip]:
-    wants = tuple(Want(f"c{i}", start, end, "0" * 64) for i, (start, end) in enumerate(spans))
-    return make(Task(path, kind, None, wants, profile, path.parent / "out"))  # type: ignore[arg-type]
+    wants = wants_of(*spans, target=sampled(profile))
+    return make(Task(path, kind, None, wants, path.parent / "out", fps=fps))  # type: ignore[arg-type]
 
 
 def exif_jpeg(path: Path, image: np.ndarray, orientation: int) -> None:
@@ -39,12 +44,12 @@ def test_a_photograph_comes_out_upright(tmp_path: Path, orientation: int, turn: 
     image = numbered(77)
     exif_jpeg(tmp_path / "a.jpg", image, orientation)
     (clip,) = clips_of(tmp_path / "a.jpg", "image", (None, None))
-    stored = decode(read_frames(tmp_path / "out" / str(clip.file))[0]).astype(int)
+    stored = frames_of(tmp_path / "out", clip)[0].astype(int)
     expected = np.rot90(image, turn).astype(int)
     assert stored.shape == expected.shape == (clip.height, clip.width, 3)
     assert np.abs(stored - expected).mean() < 4
     assert (clip.frame_indices, clip.timestamps) == ((0,), (0.0,))
-    assert b"Exif" not in (tmp_path / "out" / str(clip.file)).read_bytes()
+    assert b"Exif" not in (tmp_path / "out/original/native" / str(clip.file)).read_bytes()
 
 
 def test_a_png_is_scaled(tmp_path: Path) -> None:
@@ -95,8 +100,15 @@ def test_a_folder_of_images_is_cut_by_seconds_at_30_fps(tmp_path: Path) -> None:
     )
     assert (some.frame_indices, some.timestamps[:3]) == (tuple(range(10, 25)), (0.0, 0.033333, 0.066667))
     assert whole.frame_indices == tuple(range(60))
-    assert numbers_of(tmp_path / "out", sampled_all) == [1, 16, 31, 43, 58]
+    assert numbers_of(tmp_path / "out", sampled_all, "original/sampled") == [1, 16, 31, 43, 58]
     assert sampled_all.frame_indices == (0, 15, 30, 42, 57)
+
+
+def test_a_folder_of_images_may_state_its_own_rate(tmp_path: Path) -> None:
+    folder = sequence(tmp_path / "exo_m", 20)
+    (clip,) = clips_of(folder, "frames", (1.0, 2.0), fps=10.0)
+    assert numbers_of(tmp_path / "out", clip) == list(range(11, 21))
+    assert clip.timestamps == tuple(round(i / 10, 6) for i in range(10))
 
 
 def test_a_missing_or_broken_image_loses_only_the_clips_that_need_it(tmp_path: Path) -> None:
@@ -110,7 +122,7 @@ def test_a_missing_or_broken_image_loses_only_the_clips_that_need_it(tmp_path: P
     assert gap.error == "9 of 10 images are there; the first missing is number 15"
     assert bad.error == "frame_0000000030.jpg: the file is empty"
     assert "10 of about 60 frames are there" in str(beyond.error)
-    assert not file_of(tmp_path / "out", "c2").exists()
+    assert not file_of(tmp_path / "out", Target(), "c2").exists()
 
 
 def test_a_folder_without_images_says_so(tmp_path: Path) -> None:

@@ -52,12 +52,27 @@ def test_an_answer_at_the_token_limit_is_truncated(server: Server, tmp_path: Pat
     [
         ("content_filter", "stopped by the provider's content filter"),
         ("refusal", "I cannot judge people."),
-        ("no_content", "no text (finish reason stop)"),
     ],
 )
-def test_an_answer_without_text_is_refused(server: Server, tmp_path: Path, kind: str, error: str) -> None:
+def test_an_answer_that_was_held_back_is_refused(
+    server: Server, tmp_path: Path, kind: str, error: str
+) -> None:
     reply = faulty(server, tmp_path, kind)
     assert (reply.outcome, reply.error) == ("refused", error)
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", []])
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [("stop", "ok"), ("tool_calls", "ok"), ("length", "truncated"), ("content_filter", "refused")],
+)
+def test_an_empty_answer_is_the_models_own_unless_the_server_cut_it_or_held_it_back(
+    server: Server, tmp_path: Path, content: Any, reason: str, outcome: str
+) -> None:
+    body = {"message": {"content": content}, "finish_reason": reason}
+    reply = faulty(server, tmp_path, "message", body=body)
+    assert (reply.outcome, reply.text.strip(), reply.finish_reason) == (outcome, "", reason)
+    assert reply.error, "why there is nothing to read is said in every case"
 
 
 @pytest.mark.parametrize(
@@ -248,14 +263,11 @@ def test_reasoning_is_taken_out_of_the_text(text: str, tags: Any, cut: bool, exp
     assert _chat.split_thinking(text, tags, cut=cut) == expected
 
 
-def test_only_reasoning_and_no_answer_is_refused(server: Server, tmp_path: Path) -> None:
+def test_only_reasoning_and_no_answer_is_an_empty_answer(server: Server, tmp_path: Path) -> None:
     server.answer = lambda body: "<think>why</think>"
     reply = ask(model_file(server.url), tmp_path, request("Judge."))
-    assert (reply.outcome, reply.reasoning, reply.error) == (
-        "refused",
-        "why",
-        "only reasoning (finish reason stop)",
-    )
+    assert (reply.outcome, reply.text, reply.reasoning) == ("ok", "", "why")
+    assert reply.error == "only reasoning (finish reason stop)"
 
 
 # Waiting as the server asks

@@ -70,7 +70,7 @@ def reason(scope, policy="strict", text="the predictions are constant"):
     return {"metric": "spearman", "policy": policy, "unit": "item", "scope": scope, "reason": text}
 
 
-def make(folder, labels=None, rows=None, **changes):
+def make(folder, labels=None, rows=None, appearances=(), **changes):
     labels = labels or study.labels()
     folder.mkdir(parents=True, exist_ok=True)
     scores = study.write_scores(folder / "scores.csv", study.rows() if rows is None else rows)
@@ -91,6 +91,7 @@ def make(folder, labels=None, rows=None, **changes):
         figures=folder / "figures",
         metrics=metrics,
         output=output,
+        appearances=appearances,
     )
     return output.read_text(encoding="utf-8")
 

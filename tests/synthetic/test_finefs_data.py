@@ -49,7 +49,8 @@ def test_files_lie_as_in_the_release(data):
     assert len(set(videos)) == 4
     assert all(0 <= video < 729 for video in videos), "ids of short programs"
     expected = {f"annotation/{video}.json" for video in videos} | {f"video/{video}.mp4" for video in videos}
-    assert set(tree(data)) == expected | {"poses.jsonl", "faults.jsonl", "scoreboards.jsonl"}
+    ours = {"poses.jsonl", "faults.jsonl", "scoreboards.jsonl", "masks.yaml"}
+    assert set(tree(data)) == expected | ours
 
 
 def test_annotations_have_the_releases_fields_and_add_up_but_for_the_planted_faults(data):

@@ -65,11 +65,25 @@ def test_a_deleted_clip_is_made_again_without_touching_the_others(study):
     assert {path for path in kept if path.stat().st_mtime_ns != kept[path]} == {gone}
 
 
+def test_shards_of_the_media_make_the_same_manifest_and_no_clip_again(study):
+    folder = study.results / "media/mtl-aqa/original/native"
+    before = (folder / "manifest.jsonl").read_bytes()
+    kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.zip")}
+    (folder / "manifest.jsonl").unlink()
+    study.configure(**CONFIG, media={"shards": 2})
+    run = study.make(f"{folder.relative_to(study.folder)}/manifest.jsonl")
+    assert run.jobs == {"media_mtl-aqa": 2, "gather_media_mtl-aqa": 1}
+    assert (folder / "manifest.jsonl").read_bytes() == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.zip")} == kept
+
+
 def test_a_single_target_in_an_empty_folder_needs_only_its_own_stages(tmp_path):
     study = Study(tmp_path)
     study.configure(**CONFIG)
     jobs = study.make("-n", f"results/cells/{CELLS[2]}/requests.jsonl").jobs
-    assert jobs == dict.fromkeys(("embed", "index", "subset", "media", "render_mtl-aqa_original_random"), 1)
+    assert jobs == dict.fromkeys(
+        ("embed", "index", "subset", "media_mtl-aqa", "render_mtl-aqa_original_random"), 1
+    )
 
 
 def test_results_do_not_depend_on_the_folder_or_the_run(made, tmp_path):

@@ -16,6 +16,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             samples=f"{RESULTS}/datasets/{dataset}/samples.jsonl",
             evaluated=f"{RESULTS}/datasets/{dataset}/evaluated.txt",
             manifests=PLAN.manifests(cells[0]),
+            verified=PLAN.verified(dataset),
             examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
             pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
             report=PLAN.dataset_files(cells, "pairs_report.json") if PLAN.compares(cells) else [],
@@ -50,7 +51,23 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             " --media {params.media:q} --model {input.model:q} --seed {params.seed} {params.optional} --cells {params.cells:q} --log {log:q}"
 
 
+rule estimate:
+    """Print what all cells still ask, in requests, tokens, money and hours. Asks no model."""
+    input:
+        [PLAN.file(cell, "requests.jsonl") for cell in PLAN.grid],
+    log:
+        f"{LOGS}/estimate.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        config=PLAN.config.model_dump_json(),
+    shell:
+        "python $AQA/estimate.py --config {params.config:q} --root $AQA/.. --log {log:q}"
+
+
 for key, cells in group(PLAN.grid, PLAN.session_key).items():
+    job = needs(PLAN.models[cells[0].model])
 
     rule:
         """Ask one live model everything that its cells' journals lack."""
@@ -65,10 +82,10 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
         log:
             f"{LOGS}/infer/{'_'.join(key)}.log",
         conda:
-            "../../envs/inference.yaml"
+            "../../envs/inference.yaml" if job.environment is None else f"../../envs/{job.environment}"
+        threads: job.threads
         resources:
-            mem_mb=2000,
-            runtime=1440,
+            **job.resources,
         params:
             model=cells[0].model,
             media=f"{RESULTS}/media",
@@ -76,8 +93,13 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
             seed=PLAN.config.seed,
             accept=PLAN.config.inference.accept_failed,
             again=flag("--ask-rejected", PLAN.config.inference.ask_rejected),
+            # Not a plain value, so that another cap makes no finished session run again.
+            caps=lambda wildcards, input: flags(
+                ("--max-cost-usd", PLAN.config.inference.max_cost_usd),
+                ("--max-requests", PLAN.config.inference.max_requests),
+            ),
             cells=lambda wildcards, output: folders(output),
         shell:
             "python $AQA/infer.py --model-id {params.model} --model {input.model:q}"
             " --samples {input.samples:q} --media {params.media:q} --journals {params.journals:q}"
-            " --seed {params.seed} --accept-failed {params.accept} {params.again} --cells {params.cells:q} --log {log:q}"
+            " --seed {params.seed} --accept-failed {params.accept} {params.again} {params.caps} --cells {params.cells:q} --log {log:q}"

@@ -6,12 +6,14 @@ Needs: scores.csv, predictions.csv and metrics.json of every cell.
 from aqa.reporting.layout import printable
 
 TABLES = printable(PLAN.grid, [model for model, file in PLAN.models.items() if file.baseline])
+DATASETS = tuple(dict.fromkeys(cell.dataset for cell in PLAN.grid))
 
 
 rule labels:
     """Write down what was planned: the names to print, the cells, and what is not applicable."""
     input:
         list(PLAN.model_paths.values()),
+        verifications=PLAN.verifications(),
     output:
         f"{RESULTS}/labels.json",
     log:
@@ -21,9 +23,11 @@ rule labels:
         "../../envs/core.yaml"
     params:
         config=PLAN.config.model_dump_json(),
+        verifications=lambda wildcards, input: folders(input.verifications),
         code=code("labels"),
     shell:
-        "python $AQA/labels.py --config {params.config:q} --root $AQA/.." " --output {output:q} --log {log:q}"
+        "python $AQA/labels.py --config {params.config:q} --root $AQA/.. --verifications {params.verifications:q}"
+        " --output {output:q} --log {log:q}"
 
 
 for number in TABLES:
@@ -82,6 +86,36 @@ rule figure1:
         " --cells {params.cells:q} --output {params.stem:q} --log {log:q}"
 
 
+for dataset in DATASETS:
+
+    rule:
+        """A contact sheet: a few clips in every representation (Appendix A), and how well poses are known."""
+        name:
+            f"appearance_{dataset}"
+        input:
+            samples=f"{RESULTS}/datasets/{dataset}/samples.jsonl",
+            manifests=list(PLAN.targets(dataset)),
+            poses=f"{RESULTS}/pose/{dataset}/manifest.jsonl" if PLAN.posed(dataset) else [],
+        output:
+            f"{RESULTS}/appearance/{dataset}.json",
+        log:
+            f"{LOGS}/appearance/{dataset}.log",
+        localrule: True
+        conda:
+            "../../envs/media.yaml"
+        params:
+            dataset=dataset,
+            seed=PLAN.config.seed,
+            optional=lambda wildcards, input, dataset=dataset: flags(
+                ("--poses", input.poses), ("--placeholders", not PLAN.may_show(dataset))
+            ),
+            code=code("appearance"),
+        shell:
+            "python $AQA/appearance.py --dataset {params.dataset} --samples {input.samples:q}"
+            " --manifests {input.manifests:q} --seed {params.seed} {params.optional}"
+            " --output {output:q} --log {log:q}"
+
+
 rule report_page:
     """The report: one page that opens without network."""
     input:
@@ -90,6 +124,7 @@ rule report_page:
         tables=[f"{RESULTS}/tables/table{number}.csv" for number in TABLES],
         figures=rules.figure1.output,
         metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
+        appearances=[f"{RESULTS}/appearance/{dataset}.json" for dataset in DATASETS],
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
     log:
@@ -104,7 +139,7 @@ rule report_page:
     shell:
         "python $AQA/report.py --scores {input.scores:q} --labels {input.labels:q}"
         " --tables {params.tables:q} --figures {params.figures:q} --metrics {input.metrics:q}"
-        " --output {output:q} --log {log:q}"
+        " --appearances {input.appearances:q} --output {output:q} --log {log:q}"
 
 
 rule cells:

@@ -54,3 +54,31 @@ rule collect:
         code=code("score"),
     shell:
         "python $AQA/collect.py --metrics {input.metrics:q} --output {output:q} --log {log:q}"
+
+
+rule effects:
+    """Test what strategies, representations, models and thinking change (design decision 7)."""
+    input:
+        metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
+        predictions=[PLAN.file(cell, "predictions.csv") for cell in PLAN.grid],
+        samples=PLAN.dataset_files(PLAN.grid, "samples.jsonl"),
+    output:
+        f"{RESULTS}/effects.csv",
+    log:
+        f"{LOGS}/effects.log",
+    conda:
+        "../../envs/scoring.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        cells=lambda wildcards, input: folders(input.metrics),
+        families=PLAN.config.scoring.families,
+        models=dumps(PLAN.tested()).decode(),
+        seed=PLAN.config.seed,
+        resamples=PLAN.config.scoring.resamples,
+        code=code("score"),
+    shell:
+        "python $AQA/effects.py --cells {params.cells:q} --samples {input.samples:q} --families {params.families}"
+        " --models {params.models:q} --seed {params.seed} --resamples {params.resamples}"
+        " --output {output:q} --log {log:q}"

@@ -70,8 +70,8 @@ class Metadata(Section):
     the evaluated split that the paper states, by exercise. `upload`: the terms let anyone send the media
     to a remote model; otherwise the user has to state it (`i_may_upload`). `publish_frames`: pages and
     exports may show frames. `faces`: whether shown frames must hide faces.
-    `visible_truth`: how the pictures show the truth, where they do and nothing masks it yet: models are not
-    run on such a dataset unless the user says so (`accept_visible_truth`).
+    `visible_truth`: how the pictures show the truth, where they do: models are not run on such a dataset
+    unless reviewed masks hide it (`aqa.media.masks`) or the user says so (`accept_visible_truth`).
     """
 
     id: Name

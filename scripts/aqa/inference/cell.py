@@ -96,6 +96,16 @@ class Cell:
             place = f"{self.folder / 'requests.jsonl'}, line {position + 1}"
             raise UserError(f"{place}: {first_problem(error)}; render the requests again") from error
 
+    def outcomes(self) -> Outcomes:
+        """Count what is answered, and what failed, as `read_journal` last saw it."""
+        counts = Outcomes()
+        for answer in fetch(iter(self.contents.answers.values())):
+            if answer is not None:
+                counts.add(answer.response)
+        if self.contents.failures:
+            counts.by_outcome["failed"] = len(self.contents.failures)
+        return counts
+
     def write_responses(self) -> Outcomes:
         """Write `responses.jsonl`; a request without an answer becomes `failed`.
 

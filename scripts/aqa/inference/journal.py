@@ -33,13 +33,17 @@ _SEGMENT = re.compile(r"segment-(\d+)-[0-9a-f]+\.jsonl")
 
 
 class Answer(Record):
-    """A final answer. `sent` are the parameters that went with the messages; no media, no secrets."""
+    """A final answer. `sent` are the parameters that went with the messages; no media, no secrets.
+
+    `cost_usd` is what the session paid for the request, lost attempts included; None if nothing is paid.
+    """
 
     kind: Literal["answer"] = "answer"
     response: Response
     latency_s: float
     attempts: int
     sent: dict[str, Any] = Field(default_factory=dict)
+    cost_usd: float | None = None
 
     @field_validator("response")
     @classmethod
@@ -50,17 +54,36 @@ class Answer(Record):
 
 
 class Attempt(Record):
-    """A request given up after `n` attempts, the last of which failed for `cause`; not an answer."""
+    """A request given up after `n` attempts, the last of which failed for `cause`; not an answer.
+
+    `cost_usd` is what the attempts may have cost; None if nothing is paid.
+    """
 
     kind: Literal["attempt"] = "attempt"
     key: Sha256
     cause: str
     n: int
+    cost_usd: float | None = None
 
 
-Line: TypeAlias = Annotated[Answer | Attempt, Field(discriminator="kind")]
+class Sent(Record):
+    """An attempt is about to be sent on an account: written first, so that no kill hides what it costs.
 
-_LINE: TypeAdapter[Answer | Attempt] = TypeAdapter(Line)
+    This is attempt number `n` of the session, which can have paid at most `usd` for the request so far. A
+    later line of the session about the same key replaces it: the next attempt, the answer's `cost_usd`, or
+    the same attempt again with less, where it turned out to cost nothing.
+    """
+
+    kind: Literal["sent"] = "sent"
+    key: Sha256
+    account: str
+    usd: float
+    n: int
+
+
+Line: TypeAlias = Annotated[Answer | Attempt | Sent, Field(discriminator="kind")]
+
+_LINE: TypeAdapter[Answer | Attempt | Sent] = TypeAdapter(Line)
 
 
 class Place(NamedTuple):
@@ -128,6 +151,8 @@ def _read_segment(segment: Path, stream: IO[bytes], keys: Container[str], into: 
         except ValidationError as error:
             into.problems.append(f"{segment}, line {number}: ignored, damaged ({first_problem(error)})")
             continue
+        if isinstance(record, Sent):
+            continue  # For the ledger alone.
         if isinstance(record, Attempt):
             if record.key in keys:
                 into.failures[record.key] = record
@@ -187,7 +212,7 @@ class Writer:
         if self._error is not None and kind is None:
             raise self._error
 
-    def append(self, folder: Path, record: Answer | Attempt) -> None:
+    def append(self, folder: Path, record: Answer | Attempt | Sent) -> None:
         """Append one line to this session's segment of the journal `folder`.
 
         Raises:

@@ -38,6 +38,14 @@ class Fenced(UserError):
     """Another session took the lease over: this one must not write any more."""
 
 
+class Busy(UserError):
+    """Another session, `holder`, has the lease."""
+
+    def __init__(self, message: str, holder: str) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
 class Lease(Record):
     """Who holds a folder. `started` is the process's start in clock ticks since boot.
 
@@ -66,7 +74,7 @@ class Leases:
     """The leases of one session on several journals: all or none, kept alive by a thread.
 
     Raises on entry:
-        UserError: another session holds one of the folders; none is kept.
+        Busy: another session holds one of the folders; none is kept.
     """
 
     def __init__(self, folders: Iterable[Path], stale_after_s: float = STALE_AFTER_S) -> None:
@@ -174,7 +182,7 @@ def wait_until_free(folders: Iterable[Path], stale_after_s: float) -> dict[Path,
     means that it is dead.
 
     Raises:
-        UserError: a folder is in use.
+        Busy: a folder is in use.
     """
     seen = {folder: _look(folder) for folder in folders}
     watched = {folder for folder in seen if not _free(seen[folder])}
@@ -273,5 +281,6 @@ def _who(lease: Lease | None) -> str:
     return f"a session on host {lease.host} (pid {lease.pid})" if lease else "a session that just started"
 
 
-def _busy(folder: Path, lease: Lease | None) -> UserError:
-    return UserError(f"{folder}: {_who(lease)} is asking these requests; wait for it or stop it first")
+def _busy(folder: Path, lease: Lease | None) -> Busy:
+    message = f"{folder}: {_who(lease)} is asking these requests; wait for it or stop it first"
+    return Busy(message, _who(lease))

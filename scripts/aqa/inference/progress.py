@@ -26,27 +26,31 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    usd: float | None = None
+    """What the session has paid, None if nothing is paid."""
 
     @property
     def asked(self) -> int:
         """Requests that this session asked to the end, failures included."""
         return self.outcomes.total()
 
-    def add(self, outcome: str, usage: Usage | None = None) -> None:
-        """Count one finished request."""
+    def add(self, outcome: str, usage: Usage | None = None, usd: float | None = None) -> None:
+        """Count one finished request; `usd` is what the session has paid by now."""
         self.outcomes[outcome] += 1
+        self.usd = usd
         if usage is not None:
             self.prompt_tokens += usage.prompt_tokens or 0
             self.completion_tokens += usage.completion_tokens or 0
 
     def summary(self) -> str:
-        """Return one line: asked, by outcome, reused, tokens."""
+        """Return one line: asked, by outcome, reused, tokens, money."""
         parts = ", ".join(f"{count:,} {name}" for name, count in sorted(self.outcomes.items()))
         asked = f"asked {self.asked:,}" + (f" ({parts})" if parts else "")
         return f"{asked}, reused {self.reused:,} from the journal, tokens {self._tokens()}"
 
     def _tokens(self) -> str:
-        return f"{self.prompt_tokens:,} in, {self.completion_tokens:,} out"
+        money = f", {self.usd:.2f} USD" if self.usd is not None else ""
+        return f"{self.prompt_tokens:,} in, {self.completion_tokens:,} out{money}"
 
 
 class Progress:
@@ -76,13 +80,14 @@ class Progress:
                 self._stream.flush()
 
     def line(self) -> str:
-        """Return done/total, rate, time left, outcomes other than ok, tokens."""
+        """Return done/total, rate, time left, outcomes other than ok, tokens, money."""
         done = self._tally.asked
         rate = done / max(time.monotonic() - self._start, 1e-9)
         left = _duration((self._total - done) / rate) if done else "?"
         bad = [f"{count} {name}" for name, count in sorted(self._tally.outcomes.items()) if name != "ok"]
         tokens = self._tally.prompt_tokens + self._tally.completion_tokens
         parts = [f"{done:,}/{self._total:,}", f"{rate:.1f}/s", f"{left} left", *bad, f"{tokens:,} tokens"]
+        parts += [f"{self._tally.usd:.2f} USD"] if self._tally.usd is not None else []
         return ", ".join(parts)
 
 

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from aqa.errors import UserError
+from aqa.inference.window import Window
 from aqa.models.base import Reply, TransientError
 
 ItemT = TypeVar("ItemT")
 
 _GOLDEN = 0.6180339887498949
-_START = 8
+
+
+class Enough(UserError):
+    """Nothing more may be asked (a cap is reached); what is in flight ends in its own time."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,15 @@ async def run(
     on_answer: Callable[[ItemT, Reply, int, float], None],
     on_failure: Callable[[ItemT, str, int], None],
     limits: Limits,
+    *,
+    admit: Callable[[ItemT], bool] | None = None,
 ) -> None:
     """Ask every request until it has an answer or its attempts are used up.
 
     `requests` is consumed only as slots become free. A `TransientError` is tried again with jittered
     exponential backoff, or when the server says (`retry_after`), without occupying a slot meanwhile.
-    The number in flight starts at 8, grows with every answer (up to `limits.concurrency`) and halves,
-    at most once a second, when the server throttles; after the first time it grows by one a round.
+    The number in flight is at most `limits.concurrency`, and less while the server has too much to do
+    (`Window`).
 
     Args:
         requests: what to ask, in order.
@@ -60,14 +66,17 @@ async def run(
             last one took.
         on_failure: called with the request, the last cause and the number of attempts.
         limits: how hard to try.
+        admit: says before each attempt whether the request may be asked now; if not, it is asked about
+            again when another attempt has ended. May raise, `Enough` for example.
 
     Raises:
-        UserError: `ask` or `on_answer` raised it, or the circuit breaker opened. Requests in flight
-            have had `grace_s` seconds to finish; those that did went to `on_answer`.
+        UserError: `ask`, `admit` or `on_answer` raised it, or the circuit breaker opened. Requests in
+            flight have had `grace_s` seconds to finish (as long as they need, after `Enough`); those
+            that did went to `on_answer`.
         asyncio.CancelledError: the caller cancelled, with the same grace; a second cancellation ends
             it.
     """
-    state = _Run(iter(requests), ask, on_answer, on_failure, limits)
+    state = _Run(requests, ask, on_answer, on_failure, limits, admit=admit)
     try:
         state.fill()
         await state.finished
@@ -94,6 +103,8 @@ class _Run(Generic[ItemT]):
         on_answer: Callable[[ItemT, Reply, int, float], None],
         on_failure: Callable[[ItemT, str, int], None],
         limits: Limits,
+        *,
+        admit: Callable[[ItemT], bool] | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._fresh = iter(requests)
@@ -102,9 +113,8 @@ class _Run(Generic[ItemT]):
         self._on_answer = on_answer
         self._on_failure = on_failure
         self._limits = limits
-        self._window = float(min(_START, limits.concurrency))
-        self._slow_start = True
-        self._last_cut = float("-inf")
+        self._admit = admit
+        self._window = Window(limits.concurrency, self._loop.time)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._due: deque[_Job[ItemT]] = deque()
@@ -113,17 +123,21 @@ class _Run(Generic[ItemT]):
         self._gave_up = False
         self._short = False  # Free slots found nothing to start: no reason to have more of them.
         self._stopping = False
-        self._grace_s = limits.grace_s
+        self._grace_s: float | None = limits.grace_s
         self.error: BaseException | None = None
         self.finished: asyncio.Future[None] = self._loop.create_future()
 
     def fill(self) -> None:
         """Start as many requests as there are free slots; notice when nothing is left."""
         try:
-            while not self._stopping and len(self._tasks) < int(self._window):
+            while not self._stopping and len(self._tasks) < self._window.size:
                 job = self._next()
                 self._short = job is None
                 if job is None:
+                    break
+                if self._admit is not None and not self._admit(job.item):
+                    self._due.appendleft(job)
+                    self._short = True
                     break
                 task = self._loop.create_task(self._attempt(job))
                 self._tasks.add(task)
@@ -140,7 +154,7 @@ class _Run(Generic[ItemT]):
         for timer in self._timers.values():
             timer.cancel()
         try:
-            if self._tasks and self._grace_s > 0:
+            if self._tasks and self._grace_s != 0:
                 await asyncio.wait(self._tasks, timeout=self._grace_s)
         finally:
             tasks = list(self._tasks)
@@ -186,9 +200,7 @@ class _Run(Generic[ItemT]):
     def _answered(self, job: _Job[ItemT], reply: Reply, seconds: float) -> None:
         self._causes.clear()
         self._gave_up = False
-        if not self._short:
-            growth = 1.0 if self._slow_start else 1.0 / self._window
-            self._window = min(self._window + growth, float(self._limits.concurrency))
+        self._window.answered(seconds, full=not self._short)
         try:
             self._on_answer(job.item, reply, job.attempts, seconds)
         except BaseException:
@@ -198,7 +210,7 @@ class _Run(Generic[ItemT]):
     def _failed(self, job: _Job[ItemT], error: TransientError) -> None:
         self._causes[str(error)] += 1
         if error.throttled:
-            self._shrink()
+            self._window.overloaded()
         delay = self._delay(job.attempts, error.retry_after)
         if job.attempts < self._limits.attempts and self._loop.time() + delay < job.deadline:
             if not self._stopping:
@@ -213,13 +225,6 @@ class _Run(Generic[ItemT]):
         del self._timers[number]
         self._due.append(job)
         self.fill()
-
-    def _shrink(self) -> None:
-        now = self._loop.time()
-        if now - self._last_cut >= 1.0:
-            self._last_cut = now
-            self._slow_start = False
-            self._window = max(1.0, self._window / 2)
 
     def _delay(self, attempts: int, retry_after: float | None) -> float:
         """Return the seconds until the next attempt.
@@ -247,3 +252,5 @@ class _Run(Generic[ItemT]):
     def _stop(self, error: BaseException) -> None:
         self.error = self.error or error
         self._stopping = True
+        if isinstance(error, Enough):
+            self._grace_s = None

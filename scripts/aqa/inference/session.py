@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import logging
 import os
-import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import aqa
 from aqa import models
 from aqa.config import ModelFile, load_yaml, parse
 from aqa.errors import UserError
 from aqa.files import digest, read_jsonl, write_json
-from aqa.inference import scheduler
+from aqa.inference import batches, intents, scheduler, written
 from aqa.inference.cell import Cell, Outcomes
 from aqa.inference.interrupt import Signals
 from aqa.inference.journal import Answer, Attempt, Writer
 from aqa.inference.lease import STALE_AFTER_S, Fenced, Leases
+from aqa.inference.ledger import Caps, check_caps, hold_account, open_ledger, spent_on
 from aqa.inference.progress import Progress, Tally
 from aqa.inference.scheduler import Limits
-from aqa.models import Backend, Context, Reply
-from aqa.records import Request, Response, Sample
+from aqa.models import Backend, Context, Reply, TransientError
+from aqa.models.base import BatchBackend
+from aqa.records import Request, Sample
+
+PAID_GRACE_S = 60.0
+"""How long answers that have to be paid anyway are waited for when a session is stopped."""
 
 log = logging.getLogger("aqa.session")
 
@@ -46,6 +49,7 @@ class Plan:
     accept_failed: float = 0.0
     ask_rejected: bool = False
     stale_after_s: float = STALE_AFTER_S
+    caps: Caps = field(default_factory=Caps)
     limits: Limits = field(default_factory=Limits)
 
 
@@ -70,7 +74,8 @@ def run(plan: Plan) -> Tally:
     """Ask what the journals lack, then write `responses.jsonl` of every cell that is complete.
 
     A session with nothing to ask opens no backend and takes no lease. Any other leases the journals
-    of all its cells first, and asks all requests about one clip one after another.
+    of all its cells first, then the account that is billed, if any, and asks all requests about one clip
+    one after another.
 
     Raises:
         UserError: a file is wrong; the requests were rendered for other settings; another session
@@ -83,11 +88,16 @@ def run(plan: Plan) -> Tally:
         cells = load_cells(plan, model, stack)
         for cell in cells:
             cell.ask_rejected = plan.ask_rejected
-        if any(cell.missing() for cell in cells):
+        if any(cell.missing() or intents.live(cell.journal) for cell in cells):
             leases = stack.enter_context(Leases((cell.journal for cell in cells), plan.stale_after_s))
             for cell in cells:  # A former holder may have gone on until the lease was ours.
                 cell.read_journal()
-            return _Asking(plan, model, cells, leases, signals).run()
+            backend, account = model.backend, None
+            check_caps(backend, plan.caps, str(plan.model_file))
+            if backend.account is not None:
+                hold = hold_account(plan.journals, backend.account, plan.stale_after_s)
+                account = stack.enter_context(hold)
+            return _Asking(plan, model, cells, (leases, account), signals).run()
         for cell in cells:
             finish(cell, plan.accept_failed)
         tally = Tally(reused=sum(len(cell.keys) for cell in cells))
@@ -183,15 +193,22 @@ class _Asking:
     """A session that holds its leases and has something to ask."""
 
     def __init__(
-        self, plan: Plan, model: Model, cells: Sequence[Cell], leases: Leases, signals: Signals
+        self,
+        plan: Plan,
+        model: Model,
+        cells: Sequence[Cell],
+        leases: tuple[Leases, Leases | None],
+        signals: Signals,
     ) -> None:
         self._plan = plan
         self._model = model
         self._cells = cells
-        self._leases = leases
+        self._leases = leases[0]
+        self._held = [held for held in leases if held is not None]
         self._signals = signals
         self._open = [cell for cell in cells if cell.missing()]
         self._tally = Tally(reused=sum(len(cell.contents.answers) for cell in cells))
+        self._facts: dict[str, Any] = {}
 
     def run(self) -> Tally:
         """Ask, then finish every cell that can be finished."""
@@ -215,12 +232,10 @@ class _Asking:
                 cell.read_journal()
                 cell.ask_rejected = False
             result = finish(cell, self._plan.accept_failed if problem is None else 0.0)
-            if isinstance(result, str):
-                reasons.append(result)
-            elif cell in self._open:
+            reasons += [result] if isinstance(result, str) else []
+            if cell in self._open:
                 self._leases.check(cell.journal)
-                record = _record(self._plan.model_id, self._model, cell, result)
-                write_json(cell.journal / "session.json", record)
+                write_json(cell.journal / written.FILE, self._record(cell))
         for reason in reasons:
             log.error("%s", reason)
         if problem is not None:
@@ -231,28 +246,70 @@ class _Asking:
                 "failed, or accept failures with inference.accept_failed"
             )
 
+    def _record(self, cell: Cell) -> dict[str, Any]:
+        model, account = self._model, self._model.backend.account
+        asked: dict[str, Any] = {
+            "model": self._plan.model_id,
+            "settings": model.settings,
+            "identity": model.identity,
+        }
+        if account is not None:
+            paid = spent_on(cell.journal, account)
+            asked |= {"account": account, "cost_usd": round(paid.usd, 6), "attempts": paid.requests}
+        return written.record(cell, asked, self._facts)
+
     async def _ask(self, writer: Writer) -> None:
+        backend = self._model.backend
+        ledger = open_ledger(backend, self._plan.caps, self._plan.journals, writer.append)
+
         def on_answer(item: Item, reply: Reply, attempts: int, seconds: float) -> None:
-            response = _response(item.request, reply)
-            latency = round(seconds, 4)
-            answer = Answer(response=response, latency_s=latency, attempts=attempts, sent=reply.sent)
+            answer = Answer(
+                response=written.response(item.request, reply),
+                latency_s=round(seconds, 4),
+                attempts=attempts,
+                sent=reply.sent,
+                cost_usd=ledger.answered(item.request.key, reply) if ledger else None,
+            )
             writer.append(item.cell.journal, answer)
-            self._tally.add(reply.outcome, reply.usage)
+            self._tally.add(reply.outcome, reply.usage, ledger.paid if ledger else None)
 
         def on_failure(item: Item, cause: str, attempts: int) -> None:
-            writer.append(item.cell.journal, Attempt(key=item.request.key, cause=_clean(cause), n=attempts))
-            self._tally.add("failed")
+            key, cost = item.request.key, ledger.given_up(item.request.key) if ledger else None
+            attempt = Attempt(key=key, cause=written.clean(cause), n=attempts, cost_usd=cost)
+            writer.append(item.cell.journal, attempt)
+            self._tally.add("failed", None, ledger.paid if ledger else None)
+
+        async def ask(item: Item) -> Reply:
+            try:
+                return await backend.ask(item.request)
+            except BaseException as error:
+                if ledger is not None:
+                    unbilled = error.unbilled if isinstance(error, TransientError) else _refused(error)
+                    ledger.lost(item.cell.journal, item.request.key, unbilled=unbilled)
+                raise
 
         limits = replace(self._plan.limits, concurrency=self._model.file.concurrency)
+        if ledger is not None and ledger.price is not None:
+            limits = replace(limits, grace_s=max(limits.grace_s, PAID_GRACE_S))
+
+        def admit(item: Item) -> bool:
+            return ledger is None or ledger.admit(item.cell.journal, item.request)
+
+        async def online(items: Iterable[Item]) -> None:
+            await scheduler.run(items, ask, on_answer, on_failure, limits, admit=admit)
+
         with self._stoppable():
-            async with self._model.backend as backend:
-                await scheduler.run(
-                    media_major(self._open),
-                    lambda item: backend.ask(item.request),
-                    on_answer,
-                    on_failure,
-                    limits,
-                )
+            async with backend:
+                try:
+                    if isinstance(backend, BatchBackend):
+                        items = partial(media_major, self._open)
+                        guards = (writer.append, self._leases.check)
+                        desk = batches.Desk(self._cells, items, online, *guards, ledger, self._tally)
+                        await batches.run(backend, desk)
+                    else:
+                        await online(media_major(self._open))
+                finally:
+                    self._facts = backend.facts()
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -266,58 +323,25 @@ class _Asking:
             with suppress(RuntimeError):  # The loop has ended meanwhile.
                 loop.call_soon_threadsafe(task.cancel)
 
-        self._leases.on_lost = self._signals.on_signal = stop
+        self._signals.on_signal = stop
+        for held in self._held:
+            held.on_lost = stop
         try:
             yield
         except asyncio.CancelledError:
-            if self._leases.lost is not None:
-                raise self._leases.lost from None
+            for held in self._held:
+                if held.lost is not None:
+                    raise held.lost from None
             self._signals.check()
             raise
         finally:
-            self._leases.on_lost = self._signals.on_signal = None
+            self._signals.on_signal = None
+            for held in self._held:
+                held.on_lost = None
             watch.cancel()
         self._signals.check()
 
 
-def _response(request: Request, reply: Reply) -> Response:
-    return Response(
-        key=request.key,
-        sample_id=request.sample_id,
-        item=request.item,
-        repeat=request.repeat,
-        outcome=reply.outcome,
-        text=_clean(reply.text),
-        reasoning=_clean(reply.reasoning),
-        finish_reason=reply.finish_reason,
-        usage=reply.usage,
-        model_version=reply.model_version,
-        error=None if reply.error is None else _clean(reply.error),
-    )
-
-
-def _clean(text: str) -> str:
-    """Replace lone surrogates, which JSON from a server may hold but no UTF-8 file can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text
-
-
-def _record(model_id: str, model: Model, cell: Cell, outcomes: Outcomes) -> dict[str, Any]:
-    """Return what is known about the answers of a cell: settings, versions, counts."""
-    packages = {}
-    for name in ("aiohttp", "numpy", "orjson", "pydantic"):
-        with suppress(importlib.metadata.PackageNotFoundError):
-            packages[name] = importlib.metadata.version(name)
-    return {
-        "model": model_id,
-        "settings": model.settings,
-        "identity": model.identity,
-        "model_versions": outcomes.model_versions,
-        "outcomes": outcomes.by_outcome,
-        "tokens": outcomes.tokens,
-        "requests": len(cell.keys),
-        "versions": {"vlm-aqa": aqa.__version__, "python": platform.python_version(), **packages},
-    }
+def _refused(error: BaseException) -> bool:
+    """Say whether an attempt certainly cost nothing: the provider, or we, refused to ask."""
+    return isinstance(error, UserError)

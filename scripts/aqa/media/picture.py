@@ -70,6 +70,12 @@ def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     return 0, _sign(b), _sign(c), 0
 
 
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """Return the (width, height) of a frame once its display matrix is applied."""
+    _, turned, _, _ = display_matrix(frame)
+    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+
+
 def _sign(value: int) -> int:
     return -1 if value < 0 else 1
 

@@ -1,69 +1,81 @@
-"""The clips of a dataset: what is missing is made, in parallel, and the manifest written."""
+"""The clips of a dataset: what is missing is made, in parallel, each source decoded once for all targets."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing.connection import wait as wait_for
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-import av
-import cv2
 from pydantic import ValidationError
 
 from aqa.errors import UserError
-from aqa.files import digest, digest_file, write_jsonl
-from aqa.media import clips, stills
-from aqa.media.clips import Made, Task, Want
-from aqa.media.errors import MediaError
-from aqa.media.profile import Profile, within
-from aqa.records import Clip, Media, Sample
+from aqa.files import digest_file
+from aqa.media import clips
+from aqa.media.clips import Made, PoseFile, Task, Want
+from aqa.media.masks import Box
+from aqa.media.recipe import Recipes
+from aqa.media.target import Target
+from aqa.media.workers import run_tasks
+from aqa.records import Clip, PoseClip, Sample
 
 BATCH = 8
-"""Clips of one long source that a process makes before it takes the next task, at least."""
+"""Samples of one long source that a process makes before it takes the next task, at least."""
+
+MOST = 256
+"""Clips that a process has open at once, at most."""
+
+Samples = Mapping[Target, Sequence[Sample]]
+"""What to prepare: the samples of each target."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to prepare. `data` is the dataset's folder, `folder` the manifest's."""
+    """Where from, and where to.
+
+    `data` is the dataset's folder; `folder` holds a folder for each target. `masks`: source -> boxes to
+    fill. `poses`: sample -> line of the pose stage's manifest, whose files are relative to `pose_folder`;
+    None where no target needs them.
+    """
 
     data: Path
     folder: Path
-    representation: Literal["original"]
-    profile: Profile
+    masks: Mapping[str, tuple[Box, ...]] = field(default_factory=dict)
+    poses: Mapping[str, PoseClip] | None = None
+    pose_folder: Path = Path()
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The manifest's lines, sorted by sample, and how many clips were made rather than found."""
+    """The lines of each target's manifest, sorted by sample, and how many clips were made, not found."""
 
-    clips: tuple[Clip, ...]
+    clips: Mapping[Target, tuple[Clip, ...]]
     made: int
 
     @property
-    def broken(self) -> tuple[Clip, ...]:
+    def total(self) -> int:
+        """The number of clips of all targets."""
+        return sum(len(lines) for lines in self.clips.values())
+
+    @property
+    def broken(self) -> list[tuple[Target, Clip]]:
         """The clips that could not be made."""
-        return tuple(clip for clip in self.clips if clip.error is not None)
+        return [(target, clip) for target in self.clips for clip in self.clips[target] if clip.error]
 
 
-def prepare(
-    samples: Sequence[Sample], order: Order, workers: int, progress: Callable[[int, int], None]
-) -> Prepared:
-    """Make the clips of `samples` that are not there yet; broken ones stop no other.
+Key = tuple[Target, str]
+
+
+def prepare(samples: Samples, order: Order, workers: int, progress: Callable[[int, int], None]) -> Prepared:
+    """Make the clips that are not there yet, all targets of one from one decoding; broken ones stop no other.
 
     A clip is there if its file has the digest that its record states, and the record was made by the
-    same recipe: source digest, interval, profile, representation, code and library versions.
+    same recipe (`recipe.Recipes`).
 
     Args:
-        samples: what to prepare; ids are distinct.
-        order: where from, where to, and how.
+        samples: what to prepare; ids are distinct within a target.
+        order: where from, and where to.
         workers: processes that decode, each with one thread.
         progress: called with (clips done, clips wanted).
 
@@ -71,35 +83,57 @@ def prepare(
         UserError: a path leaves the data folder, an id comes twice, or the disk cannot be written.
     """
     _check_ids(samples)
-    paths = {sample.sample_id: inside(order.data, sample) for sample in samples}
-    code = code_digest()
+    found: dict[Key, Clip] = {}
     wants: list[tuple[Sample, Want]] = []
-    found: dict[str, Clip] = {}
-    for sample in samples:
-        recipe = recipe_of(sample.media, paths[sample.sample_id], order, code)
-        there = _there(order.folder, sample.sample_id, recipe)
+    recipes = Recipes()
+    for target, sample in ((target, sample) for target, some in samples.items() for sample in some):
+        poses = _poses(order, target, sample.sample_id)
+        if isinstance(poses, str):
+            found[target, sample.sample_id] = clips.broken(sample.sample_id, poses)
+            continue
+        media = sample.media
+        boxes = order.masks.get(media.path, ())
+        recipe = recipes.of(media, inside(order.data, sample), target, boxes, poses)
+        there = _there(order.folder, target, sample.sample_id, recipe)
         if there is None:
-            media = sample.media
-            wants.append((sample, Want(sample.sample_id, media.start_s, media.end_s, recipe)))
+            want = Want(sample.sample_id, media.start_s, media.end_s, recipe, target, poses)
+            wants.append((sample, want))
         else:
-            found[sample.sample_id] = there
-    progress(len(found), len(samples))
-    _sweep(order.folder, paths)
-    ready = len(found)
+            found[target, sample.sample_id] = there
+    total = sum(len(chosen) for chosen in samples.values())
+    progress(len(found), total)
+    _sweep(order.folder, samples)
+    ready = sum(clip.error is None for clip in found.values())
     try:
-        for made in run_tasks(_tasks(wants, paths, order, workers), workers):
-            found.update((clip.sample_id, clip) for clip in made)
-            progress(len(found), len(samples))
+        for task, made in run_tasks(_tasks(wants, order, workers), workers):
+            pairs = zip(task.wants, made, strict=True)
+            found.update(((want.target, want.sample_id), clip) for want, clip in pairs)
+            progress(len(found), total)
     except OSError as error:
         raise UserError(
             f"{order.folder}: clips cannot be written ({error}); mend it and run again"
         ) from error
-    return Prepared(tuple(found[name] for name in sorted(found)), len(found) - ready)
+    lines = {target: tuple(found[target, name] for name in _names(samples[target])) for target in samples}
+    return Prepared(lines, sum(clip.error is None for clip in found.values()) - ready)
 
 
-def write_manifest(path: Path, prepared: Prepared) -> None:
-    """Write the manifest, atomically."""
-    write_jsonl(path, prepared.clips)
+def share(samples: Samples, number: int, shards: int) -> dict[Target, list[Sample]]:
+    """Return the samples of one of several shards, `number` from 1: all of a source go to the same one.
+
+    Sources with many clips come first, each to the shard that has the fewest clips so far.
+    """
+    counts: dict[str, int] = {}
+    for chosen in samples.values():
+        for sample in chosen:
+            counts[sample.media.path] = counts.get(sample.media.path, 0) + 1
+    loads = [0] * shards
+    mine = set()
+    for source in sorted(counts, key=lambda source: (-counts[source], source)):
+        shard = loads.index(min(loads))
+        loads[shard] += counts[source]
+        if shard == number - 1:
+            mine.add(source)
+    return {target: [s for s in chosen if s.media.path in mine] for target, chosen in samples.items()}
 
 
 def inside(data: Path, sample: Sample) -> Path:
@@ -118,162 +152,85 @@ def inside(data: Path, sample: Sample) -> Path:
     return data / relative
 
 
-def recipe_of(media: Media, path: Path, order: Order, code: str) -> str:
-    """Return the digest of everything that decides a clip's bytes.
-
-    A video or image counts by its content (the digest in samples.jsonl, else of the file), a folder
-    of images by the names, sizes and modification times of those in the interval.
-    """
-    source: object = media.sha256
-    if media.kind == "frames":
-        source = [media.sha256, _listing(media, path)]
-    elif source is None and path.is_file():
-        source = digest_file(path)
-    profile = order.profile.model_dump(mode="json")
-    interval = [media.start_s, media.end_s]
-    return digest([code, media.kind, source, interval, profile, order.representation])
+def _poses(order: Order, target: Target, sample_id: str) -> PoseFile | str | None:
+    """Return a clip's poses, None where the target needs none, or why there are none."""
+    if not target.posed:
+        return None
+    line = (order.poses or {}).get(sample_id)
+    if line is None:
+        return "the pose stage's manifest has no such clip; run the pose stage again"
+    if line.file is None or line.sha256 is None:
+        return f"no poses: {line.error or 'nobody was found'}"
+    return PoseFile(order.pose_folder / line.file, line.sha256)
 
 
-def _listing(media: Media, folder: Path) -> list[tuple[str, int, int]]:
-    import numpy as np
-
+def _there(folder: Path, target: Target, sample_id: str, recipe: str) -> Clip | None:
     try:
-        images = stills.numbered_images(folder)
-        times = np.arange(max(images)) / stills.SEQUENCE_FPS
-        wanted = [images[i + 1] for i in within(times, media.start_s, media.end_s) if i + 1 in images]
-        return [(image.name, image.stat().st_size, image.stat().st_mtime_ns) for image in wanted]
-    except (MediaError, OSError):
-        return []
-
-
-def code_digest() -> str:
-    """Return the digest of the modules and library versions that decide a clip's bytes."""
-    names = ("clips", "decode", "picture", "profile", "stills", "store")
-    files = {name: digest_file(Path(__file__).with_name(f"{name}.py")) for name in names}
-    return digest({"files": files, "av": av.__version__, "opencv": cv2.__version__})
-
-
-def _there(folder: Path, sample_id: str, recipe: str) -> Clip | None:
-    try:
-        made = Made.model_validate_json(clips.made_file(folder, sample_id).read_bytes())
-        if made.recipe == recipe and made.clip.sha256 == digest_file(clips.file_of(folder, sample_id)):
+        made = Made.model_validate_json(clips.made_file(folder, target, sample_id).read_bytes())
+        same = made.recipe == recipe
+        if same and made.clip.sha256 == digest_file(clips.file_of(folder, target, sample_id)):
             return made.clip
     except (OSError, ValidationError):
         pass
     return None
 
 
-def _check_ids(samples: Iterable[Sample]) -> None:
-    seen: set[str] = set()
-    for sample in samples:
-        if sample.sample_id in seen:
-            raise UserError(f"sample {sample.sample_id} comes twice; make samples.jsonl again")
-        seen.add(sample.sample_id)
+def _names(samples: Iterable[Sample]) -> list[str]:
+    return sorted(sample.sample_id for sample in samples)
 
 
-def _sweep(folder: Path, names: Iterable[str]) -> None:
+def _check_ids(samples: Samples) -> None:
+    for chosen in samples.values():
+        names = _names(chosen)
+        if twice := next((a for a, b in pairwise(names) if a == b), None):
+            raise UserError(f"sample {twice} comes twice; make samples.jsonl again")
+
+
+def _sweep(folder: Path, samples: Samples) -> None:
     """Remove what an interrupted run left half-written of these clips."""
-    if not (folder / "clips").is_dir():
-        return
-    wanted = set(names)
-    for path in (folder / "clips").glob(".*"):
-        name = path.name[1:].rpartition(".")[0].rpartition(".")[0]
-        if name in wanted:
-            path.unlink(missing_ok=True)
+    for target, chosen in samples.items():
+        wanted = set(_names(chosen))
+        for path in (folder / target.path / "clips").glob(".*"):
+            name = path.name[1:].rpartition(".")[0].rpartition(".")[0]
+            if name in wanted:
+                path.unlink(missing_ok=True)
 
 
-def _tasks(
-    wants: Iterable[tuple[Sample, Want]], paths: dict[str, Path], order: Order, workers: int
-) -> list[Task]:
+def _tasks(wants: Iterable[tuple[Sample, Want]], order: Order, workers: int) -> list[Task]:
     """Group clips by source; a source with many is split, by time, between the workers."""
-    sources: dict[tuple[str, str], list[tuple[Sample, Want]]] = {}
+    sources: dict[tuple[str, str, float], list[tuple[Sample, Want]]] = {}
     for sample, want in wants:
-        sources.setdefault((sample.media.path, sample.media.kind), []).append((sample, want))
+        key = (sample.media.path, sample.media.kind, sample.media.fps or 0.0)
+        sources.setdefault(key, []).append((sample, want))
     tasks = []
     for _, members in sorted(sources.items()):
-        members.sort(key=lambda pair: (pair[1].start or 0.0, pair[1].sample_id))
-        size = max(BATCH, -(-len(members) // workers))
-        media = members[0][0].media
-        for at in range(0, len(members), size):
-            part = tuple(want for _, want in members[at : at + size])
-            path = paths[part[0].sample_id]
-            tasks.append(Task(path, media.kind, media.sha256, part, order.profile, order.folder))
+        sample = members[0][0]
+        whole = Task(
+            path=inside(order.data, sample),
+            kind=sample.media.kind,
+            sha256=sample.media.sha256,
+            wants=(),
+            folder=order.folder,
+            boxes=order.masks.get(sample.media.path, ()),
+            fps=sample.media.fps,
+        )
+        parts = _parts([want for _, want in members], workers)
+        tasks += [replace(whole, wants=tuple(part)) for part in parts]
     return tasks
 
 
-def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[list[Clip]]:
-    """Run tasks in processes and yield their clips as they finish.
-
-    A decoder that crashes takes its process along: then the tasks that were under way are run one by
-    one, and a clip that crashes alone is broken; all the others are made.
-    """
-    waiting = list(tasks)
-    while waiting:
-        unfinished: list[Task] = []
-        yield from _in_parallel(waiting, workers, unfinished)
-        suspects, waiting = unfinished[:workers], unfinished[workers:]
-        for task in suspects:
-            yield from _isolated(task)
-
-
-def _in_parallel(tasks: Sequence[Task], workers: int, unfinished: list[Task]) -> Iterator[list[Clip]]:
-    """Yield results; after a crash, leave the tasks without one, in order, in `unfinished`."""
-    with _pool(min(workers, len(tasks))) as pool:
-        futures: dict[Future[list[Clip]], Task] = {}
-        left = iter(tasks)
-        crashed = False
-        try:
-            while True:
-                while not crashed and len(futures) < workers and (task := next(left, None)) is not None:
-                    futures[pool.submit(clips.make, task)] = task
-                if not futures:
-                    break
-                for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                    task = futures.pop(future)
-                    try:
-                        yield future.result()
-                    except BrokenProcessPool:
-                        crashed = True
-                        unfinished.append(task)
-            unfinished.extend(left)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _isolated(task: Task) -> Iterator[list[Clip]]:
-    """Run a task in a process of its own; if it crashes, each of its clips in one."""
-    try:
-        with _pool(1) as pool:
-            yield pool.submit(clips.make, task).result()
-            return
-    except BrokenProcessPool:
-        pass
-    if len(task.wants) == 1:
-        yield [clips.broken(task.wants[0].sample_id, "the decoder crashed on this file")]
-        return
-    for part in clips.alone(task):
-        yield from _isolated(part)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["aqa.media.clips"])
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    """Set up a process: one thread, silent libraries, dies of Ctrl-C without a word and with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    cv2.setNumThreads(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-
-        def die() -> None:
-            wait_for([sentinel])
-            os._exit(1)
-
-        threading.Thread(target=die, daemon=True).start()
+def _parts(wants: list[Want], workers: int) -> Iterator[list[Want]]:
+    """Split the clips of a source where none overlaps the next, so that no frame is decoded twice."""
+    wants.sort(key=lambda want: (want.start or 0.0, want.sample_id, want.target.path))
+    size = max(BATCH, -(-len({want.sample_id for want in wants}) // workers))
+    part: list[Want] = []
+    last = -math.inf
+    for want in wants:
+        apart = (want.start or 0.0) >= last and len({other.sample_id for other in part}) >= size
+        if part and (apart or len(part) >= MOST):
+            yield part
+            part, last = [], -math.inf
+        part.append(want)
+        last = max(last, math.inf if want.end is None else want.end)
+    if part:
+        yield part

@@ -14,7 +14,7 @@ from aqa.media.errors import MediaError
 from aqa.media.picture import Image, check_size
 
 SEQUENCE_FPS = 30.0
-"""Rate of a folder of numbered images: image n (from 1) is at (n-1)/30 s."""
+"""Rate of a folder of numbered images that states none (`Media.fps`): image n (from 1) is at (n-1)/30 s."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"

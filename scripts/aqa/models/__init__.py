@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import cast
+from typing import NamedTuple, cast
 
 from aqa.config import ModelFile
 from aqa.errors import UserError, nearest
 from aqa.models.base import Backend, Context, Reply, TransientError
 
-__all__ = ["Backend", "Context", "Reply", "TransientError", "backends", "create"]
+__all__ = ["Backend", "Context", "Reply", "TransientError", "backends", "create", "needs"]
+
+_HEAVY = {"transformers", "vllm"}
+"""Backends whose libraries are an environment of their own: envs/<backend>.yaml."""
 
 
 def backends() -> set[str]:
@@ -18,7 +21,7 @@ def backends() -> set[str]:
     return {
         module.name
         for module in pkgutil.iter_modules(__path__)
-        if module.name != "base" and not module.name.startswith("_")
+        if module.name not in {"base", "prices", "tokens"} and not module.name.startswith("_")
     }
 
 
@@ -30,5 +33,27 @@ def create(model: ModelFile, context: Context, place: str = "model") -> Backend:
     """
     if model.backend not in backends():
         raise UserError(f"{place}: unknown backend '{model.backend}'{nearest(model.backend, backends())}")
+    needs(model, place)
     module = importlib.import_module(f"{__name__}.{model.backend}")
     return cast(Backend, module.create(model, context, place))
+
+
+class Needs(NamedTuple):
+    """What a job that asks a model needs; `environment` is a file of `envs`, None the one for all."""
+
+    environment: str | None
+    threads: int
+    resources: dict[str, int | str]
+
+
+def needs(model: ModelFile, place: str = "model") -> Needs:
+    """Return what a job that asks a model needs: what its file says, and 2 GB for a day.
+
+    Raises:
+        UserError: `threads` is not a number of threads.
+    """
+    resources: dict[str, int | str] = {"mem_mb": 2000, "runtime": 1440, **(model.resources or {})}
+    threads = resources.pop("threads", 1)
+    if not isinstance(threads, int) or threads < 1:
+        raise UserError(f"{place}: resources.threads is {threads!r}; a number above 0 is expected")
+    return Needs(f"{model.backend}.yaml" if model.backend in _HEAVY else None, threads, resources)

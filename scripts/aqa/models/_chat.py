@@ -52,7 +52,8 @@ def read(answer: Answer, *, think_tags: ThinkTags, sent: dict[str, Any]) -> Repl
     """Return the reply that an HTTP answer carries.
 
     A `choices` list that is missing or empty says nothing about the request, so it is transient. A
-    choice without text is final: truncated where the budget ran out, else refused.
+    choice without text is final: truncated where the budget ran out, refused where the server says that
+    something was held back, else the model's own empty answer (ok, and nothing in it to parse).
 
     Raises:
         TransientError: overload, a server's fault, or a body that is not a complete answer.
@@ -91,7 +92,7 @@ def _choice(
     if not reasoning:
         reasoning, content = split_thinking(content, think_tags, cut=reason == "length")
     outcome, error = _outcome(content, reason, message.get("refusal"), bool(reasoning))
-    if outcome == "refused" and reason is None and not message.get("refusal"):
+    if outcome == "ok" and reason is None and not content.strip():
         raise TransientError("the answer has neither text nor a finish reason")
     return Reply(
         outcome=outcome,
@@ -113,7 +114,7 @@ def _outcome(text: str, reason: Any, refusal: Any, reasoned: bool) -> tuple[Outc
     if reason == "length":
         return "truncated", "the answer was cut at the token limit"
     if not text.strip():
-        return "refused", f"{'only reasoning' if reasoned else 'no text'} (finish reason {_text(reason)})"
+        return "ok", f"{'only reasoning' if reasoned else 'no text'} (finish reason {_text(reason)})"
     return "ok", None
 
 
@@ -194,7 +195,8 @@ def _fault(fault: Fault, retry_after: float | None, sent: dict[str, Any]) -> Rep
     if fault.code == "insufficient_quota":
         raise UserError(f"{shown}; add credit to the account")
     if status in {408, 409, 425, 499} or status in _OVERLOADED or status >= 500:
-        raise TransientError(shown, retry_after=retry_after, throttled=status in _OVERLOADED)
+        overloaded = status in _OVERLOADED
+        raise TransientError(shown, retry_after=retry_after, throttled=overloaded, unbilled=True)
     raise _configuration(status, shown)
 
 

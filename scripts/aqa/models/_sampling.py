@@ -51,19 +51,26 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def check(sampling: Mapping[str, Scalar], place: str) -> None:
+_HINT = " (a field of one server only goes into options.extra_body)"
+
+
+def check(
+    sampling: Mapping[str, Scalar],
+    place: str,
+    parameters: Mapping[str, Parameter] = PARAMETERS,
+    hint: str = _HINT,
+) -> None:
     """Refuse a parameter that servers would ignore, or that they would reject in every request.
+
+    `parameters` are those that exist; `hint` ends the message about one that does not.
 
     Raises:
         UserError: the name is not known (with the nearest one), or the value cannot be right.
     """
     for name, value in sampling.items():
-        parameter = PARAMETERS.get(name)
+        parameter = parameters.get(name)
         if parameter is None:
-            raise UserError(
-                f"{place}: unknown sampling parameter '{name}'{nearest(name, PARAMETERS)} "
-                "(a field of one server only goes into options.extra_body)"
-            )
+            raise UserError(f"{place}: unknown sampling parameter '{name}'{nearest(name, parameters)}{hint}")
         fits = isinstance(value, _KINDS[parameter.kind]) and isinstance(value, bool) == (
             parameter.kind == "flag"
         )

@@ -54,7 +54,7 @@ class Transport:
     """
 
     def __init__(self, url: str, headers: Mapping[str, str], *, timeout_s: float, direct: bool) -> None:
-        self._url = url
+        self.url = url
         # vLLM's server closes idle connections after 5 s: ours go first, so that none is closed
         # under a request.
         self._session = aiohttp.ClientSession(
@@ -82,20 +82,22 @@ class Transport:
             UserError: the server's certificate is not valid.
         """
         try:
-            async with self._session.post(self._url, data=Body(pieces), allow_redirects=False) as response:
+            async with self._session.post(self.url, data=Body(pieces), allow_redirects=False) as response:
                 body = await _bounded(response)
                 return Answer(
                     response.status, response.content_type, body, retry_after(response.headers, time.time())
                 )
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise UserError(
-                f"{self._url}: TLS failed ({error}); check the address, and the certificates of this "
+                f"{self.url}: TLS failed ({error}); check the address, and the certificates of this "
                 "machine (SSL_CERT_FILE)"
             ) from None
         except TimeoutError:
-            raise TransientError(f"no complete answer within {self._timeout_s:g} s") from None
+            raise TransientError(f"no complete answer within {self._timeout_s:g} s", throttled=True) from None
         except aiohttp.ClientPayloadError as error:
             raise TransientError(f"the answer broke off ({_cause(error)})") from None
+        except aiohttp.ClientConnectorError as error:
+            raise TransientError(f"connection failed ({_cause(error)})", unbilled=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise TransientError(f"connection failed ({_cause(error)})") from None
 

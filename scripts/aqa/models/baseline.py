@@ -17,7 +17,7 @@ from pydantic import Field
 from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
 from aqa.files import digest
-from aqa.models.base import Backend, Context, Reply
+from aqa.models.base import Backend, Context, Reply, Unbilled
 from aqa.records import Question, Request, Sample, Value, answer_key
 
 log = logging.getLogger("aqa.baseline")
@@ -46,7 +46,7 @@ def create(model: ModelFile, context: Context, place: str) -> Backend:
     return ConstantBaseline(context.training)
 
 
-class _Baseline:
+class _Baseline(Unbilled):
     """A backend without anything to open."""
 
     remote = False

@@ -21,7 +21,7 @@ from aqa.models import _sampling
 from aqa.models._chat import ThinkTags, read
 from aqa.models._clips import Clips
 from aqa.models._encodings import Encoder, VideoForm
-from aqa.models.base import Context, Reply
+from aqa.models.base import Context, Reply, Unbilled
 from aqa.records import MediaPart, Message, Request
 
 if TYPE_CHECKING:
@@ -34,32 +34,14 @@ _SECRET_LENGTH = 16
 _KEEP_ALL = {"video": {"num_frames": -1}}
 
 
-class Options(Section):
-    """Settings of the backend: `options` of a model's file."""
+class ClientOptions(Section):
+    """Settings of every model that is asked by chat completions."""
 
     model: str = Field(min_length=1, description="The model's name on the server.")
-    base_url: str | None = Field(
-        None, description="Address up to and including /v1; null takes OPENAI_BASE_URL from the environment."
-    )
-    api_key_env: str | None = Field(
-        None,
-        min_length=1,
-        description="Environment variable that holds the API key, which must then be set; null takes "
-        "OPENAI_API_KEY where it is set. The key itself belongs in no file.",
-    )
-    remote: bool | None = Field(
-        None, description="Media leaves your machines; null means yes, unless the host is this machine."
-    )
     video: VideoForm = Field(
         "frames",
         description="How a video is sent: `frames` (each frame an image), `video_url_jpeg` (vLLM: one "
         "video of JPEG frames) or `video_url` (an mp4 of exactly these frames at their times).",
-    )
-    keep_frames: Literal["request", "server"] = Field(
-        "request",
-        description="Who tells vLLM to keep every frame of a `video_url_jpeg`: each request (the server "
-        "runs with --trust-request-mm-kwargs), or the server (it runs with --media-io-kwargs "
-        '\'{"video": {"num_frames": -1}}\').',
     )
     frame_times: bool = Field(
         False, description="With `frames`: write `<t seconds>` before each frame of a video."
@@ -75,14 +57,37 @@ class Options(Section):
     timeout_s: float = Field(900, gt=0, description="Seconds for one request, the answer included.")
     cache_mb: int = Field(256, ge=1, description="Memory for encoded media, in MiB.")
     revision: str | None = Field(None, description="Revision of the weights that the server has loaded.")
-    serve: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Facts of the server that change numbers (dtype, quantization, ...), for the record.",
-    )
     extra_body: dict[str, Any] = Field(
         default_factory=dict,
         description="Further fields of every request's body (chat_template_kwargs, mm_processor_kwargs, "
         "structured_outputs, response_format, ...).",
+    )
+
+
+class Options(ClientOptions):
+    """Settings of the backend: `options` of a model's file."""
+
+    base_url: str | None = Field(
+        None, description="Address up to and including /v1; null takes OPENAI_BASE_URL from the environment."
+    )
+    api_key_env: str | None = Field(
+        None,
+        min_length=1,
+        description="Environment variable that holds the API key, which must then be set; null takes "
+        "OPENAI_API_KEY where it is set. The key itself belongs in no file.",
+    )
+    remote: bool | None = Field(
+        None, description="Media leaves your machines; null means yes, unless the host is this machine."
+    )
+    keep_frames: Literal["request", "server"] = Field(
+        "request",
+        description="Who tells vLLM to keep every frame of a `video_url_jpeg`: each request (the server "
+        "runs with --trust-request-mm-kwargs), or the server (it runs with --media-io-kwargs "
+        '\'{"video": {"num_frames": -1}}\').',
+    )
+    serve: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Facts of the server that change numbers (dtype, quantization, ...), for the record.",
     )
 
 
@@ -93,6 +98,22 @@ def create(model: ModelFile, context: Context, place: str = "model") -> OpenAI:
         UserError: an option is wrong, or a sampling parameter is not known.
     """
     options = parse(Options, model.options, f"{place}: options")
+    check(model, options, place)
+    frames = options.extra_body.get("media_io_kwargs", _KEEP_ALL)
+    if options.video == "video_url_jpeg" and _num_frames(frames) != -1:
+        raise UserError(
+            f"{place}: options.extra_body.media_io_kwargs: video.num_frames must be -1 with video_url_jpeg, "
+            "since the media profile chooses the frames"
+        )
+    return OpenAI(model, options, context, place)
+
+
+def check(model: ModelFile, options: ClientOptions, place: str) -> None:
+    """Refuse parameters that are unknown, ours to set, or no JSON.
+
+    Raises:
+        UserError: there is one.
+    """
     _sampling.check(model.sampling, place)
     for name in options.extra_body:
         if name in _RESERVED:
@@ -101,17 +122,10 @@ def create(model: ModelFile, context: Context, place: str = "model") -> OpenAI:
             raise UserError(
                 f"{place}: options.extra_body.{name} is a sampling parameter; move it to `sampling`"
             )
-    frames = options.extra_body.get("media_io_kwargs", _KEEP_ALL)
-    if options.video == "video_url_jpeg" and _num_frames(frames) != -1:
-        raise UserError(
-            f"{place}: options.extra_body.media_io_kwargs: video.num_frames must be -1 with video_url_jpeg, "
-            "since the media profile chooses the frames"
-        )
     try:
-        orjson.dumps([model.sampling, options.extra_body, options.serve])
+        orjson.dumps([model.sampling, options.model_dump()])
     except TypeError as error:
         raise UserError(f"{place}: sampling or options cannot be written as JSON ({error})") from None
-    return OpenAI(model, options, context, place)
 
 
 def _num_frames(media_io_kwargs: Any) -> Any:
@@ -119,7 +133,7 @@ def _num_frames(media_io_kwargs: Any) -> Any:
     return video.get("num_frames", -1) if isinstance(video, dict) else None
 
 
-class OpenAI:
+class OpenAI(Unbilled):
     """One model behind a chat completions endpoint."""
 
     def __init__(self, model: ModelFile, options: Options, context: Context, place: str) -> None:
@@ -131,6 +145,8 @@ class OpenAI:
         self.remote = (
             not (self._url and _is_loopback(self._url)) if options.remote is None else options.remote
         )
+        if self.remote and self._url:
+            self.account = f"openai-{(self._url.hostname or '').replace(':', '_')}"
         encoder = Encoder(options.video, times=options.frame_times, detail=options.detail)
         self._clips = Clips(context.media, encoder, limit=options.cache_mb << 20)
         self._sent = {video: self._parameters(video=video) for video in (False, True)}
@@ -138,7 +154,7 @@ class OpenAI:
             video: orjson.dumps(sent)[:-1] + b',"messages":[' for video, sent in self._sent.items()
         }
         self._key = b""
-        self._transport: Transport
+        self._transport: Transport | None = None
         self._stack = AsyncExitStack()
 
     def identity(self) -> dict[str, Any]:
@@ -205,15 +221,29 @@ class OpenAI:
             part for message in request.messages for part in message.content if isinstance(part, MediaPart)
         ]
         video = any(part.kind == "video" for part in media)
+        sent, head = self._sent[video], self._heads[video]
+        if own := self.fields(request):
+            sent, head = {**sent, **own}, orjson.dumps(own)[:-1] + b"," + head[1:]
+        assert self._transport is not None
         async with self._clips.hold(media) as encoded:
-            answer = await self._transport.post(_body(self._heads[video], request.messages, encoded))
+            answer = await self._transport.post(_body(head, request.messages, encoded))
         if len(self._key) >= _SECRET_LENGTH and self._key in answer.body:
             answer = replace(answer, body=answer.body.replace(self._key, b"***"))
         try:
-            return read(answer, think_tags=self._options.think_tags, sent=self._sent[video])
+            return read(answer, think_tags=self._options.think_tags, sent=sent)
         except UserError as error:
             where = f"model '{self._options.model}' at {self._shown()}"
             raise UserError(f"{self._place}: {where}: {error}") from None
+
+    def fields(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 - for backends built on this one
+        """Return further fields of one request's body."""
+        return {}
+
+    def move(self, base_url: str) -> None:
+        """Send all further requests to another address: the same server came back elsewhere."""
+        self._url = _endpoint(base_url, self._place)
+        if self._transport is not None and self._url is not None:
+            self._transport.url = urlunsplit(self._url)
 
     def _variable(self, name: str) -> str:
         return (self._secrets.get(name) or os.environ.get(name, "")).strip()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aqa import prompts
 from aqa.config import REPRESENTATIONS
+from aqa.masking.verdicts import Verification
 from aqa.plan import Plan
 from aqa.reporting.labels import DatasetLabel, Label, Labels, ModelLabel, NotApplicableCell
 
@@ -12,9 +15,15 @@ _REPRESENTATIONS = dict(
 )
 
 
-def labels(plan: Plan) -> Labels:
-    """Return the labels of everything that a plan declares, in the order of its configuration."""
+def labels(plan: Plan, verifications: Sequence[Verification] = ()) -> Labels:
+    """Return the labels of everything that a plan declares, in the order of its configuration.
+
+    Args:
+        plan: the checked configuration.
+        verifications: of the datasets whose pictures show the truth and are masked.
+    """
     config = plan.config
+    verified = {verification.dataset: verification for verification in verifications}
     return Labels(
         datasets=tuple(
             DatasetLabel(
@@ -23,7 +32,7 @@ def labels(plan: Plan) -> Labels:
                 kind=metadata.kind,
                 limit=config.datasets[dataset].limit,
                 publish_frames=plan.may_show(dataset),
-                visible_truth=metadata.visible_truth,
+                visible_truth=_visible(plan, dataset, verified.get(dataset)),
                 exercises=tuple(Label(id=name, title=title) for name, title in metadata.exercises.items()),
             )
             for dataset, metadata in plan.metadata.items()
@@ -47,3 +56,14 @@ def labels(plan: Plan) -> Labels:
         synthetic=tuple(dataset for dataset in plan.metadata if plan.embedded(dataset)),
         results=config.results,
     )
+
+
+def _visible(plan: Plan, dataset: str, verification: Verification | None) -> str | None:
+    """Return how a dataset's pictures show the truth, and what hides it, as clauses; None if they do not."""
+    shows = plan.metadata[dataset].visible_truth
+    if shows is None:
+        return None
+    if verification is not None:
+        return f"{shows}; {verification.sentence(plan.config.datasets[dataset].accept_unmasked)}"
+    hidden = "whether the masks hide it is not verified" if plan.masks(dataset) else "nothing masks it"
+    return f"{shows}, and {hidden}"

@@ -12,8 +12,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
@@ -26,6 +24,7 @@ from aqa.media.store import read_frames
 from aqa.prompts.answers import answer
 from aqa.prompts.compare import FIRST, SECOND
 from aqa.records import MediaPart, Pair, Part, Request, Sample
+from aqa.reporting.thumbnail import thumbnail
 
 FOLDER = Path(__file__).parent
 
@@ -34,9 +33,6 @@ MAX_FRAMES = 48
 
 SIDE = 144
 """Longer side of a thumbnail, in pixels."""
-
-QUALITY = 70
-"""JPEG quality of thumbnails."""
 
 
 @dataclass(frozen=True)
@@ -229,25 +225,9 @@ def _frames(part: MediaPart, media: Path, hide: bool) -> list[Frame]:
     if digest_file(path) != part.sha256 or len(pictures) != len(part.timestamps):
         raise UserError(f"{path}: changed since the requests were rendered; render them again")
     return [
-        Frame(number, time, *_thumbnail(pictures[at], path))
+        Frame(number, time, *thumbnail(pictures[at], path, SIDE))
         for at, (number, time) in zip(kept, labels, strict=True)
     ]
-
-
-def _thumbnail(picture: bytes, path: Path) -> tuple[str, int, int]:
-    """Return a data URI of the frame made small, its width and height in pixels."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise UserError(f"{path}: a frame cannot be decoded; delete it and run the media stage again")
-    height, width = pixels.shape[:2]
-    factor = min(1.0, SIDE / max(height, width))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}", *size
 
 
 def _environment() -> SandboxedEnvironment:

@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from aqa.errors import UserError
 from aqa.files import write_text
-from aqa.reporting import render, tables, views
+from aqa.reporting import pictures, render, tables, views
+from aqa.reporting.appearance import Appearance, read_appearances
 from aqa.reporting.entries import Table
 from aqa.reporting.escape import plain
 from aqa.reporting.labels import Labels
@@ -61,9 +62,18 @@ class FigureView:
 
 
 def write_report(
-    *, scores: Path, labels: Labels, tables: Path, figures: Path, metrics: Sequence[Path], output: Path
+    *,
+    scores: Path,
+    labels: Labels,
+    tables: Path,
+    figures: Path,
+    metrics: Sequence[Path],
+    output: Path,
+    appearances: Sequence[Path] = (),
 ) -> None:
     """Write the page from `scores.csv`, the folders of tables and figures, and `metrics.json` files.
+
+    `appearances` are what `scripts/appearance.py` wrote of each dataset.
 
     All bytes follow from the inputs. Whatever comes from data, a model or the configuration is
     escaped, and the page's own policy forbids scripts and every connection.
@@ -72,9 +82,9 @@ def write_report(
         UserError: an input is missing or does not fit.
     """
     read = read_scores(scores)
-    write_text(
-        output, page(read, labels, _tables(tables, read, labels), _figures(figures), read_metrics(metrics))
-    )
+    shown = _tables(tables, read, labels)
+    looks = read_appearances(appearances)
+    write_text(output, page(read, labels, shown, _figures(figures), read_metrics(metrics), appearances=looks))
 
 
 def page(
@@ -83,6 +93,8 @@ def page(
     shown: Sequence[TableView],
     figures: Sequence[FigureView],
     metrics: Sequence[CellMetrics],
+    *,
+    appearances: Sequence[Appearance] = (),
 ) -> str:
     """Return the page as HTML."""
     environment = SandboxedEnvironment(
@@ -107,6 +119,9 @@ def page(
         synthetic=synthetic(labels.datasets, labels),
         forests=views.forests(scores, labels),
         datasets=views.dataset_rows(scores, labels),
+        appearances=pictures.sheets(appearances, labels),
+        key=pictures.key(appearances),
+        poses=pictures.pose_rows(appearances, labels),
         tables=shown,
         shown=render.shown,
         shown_interval=render.shown_interval,

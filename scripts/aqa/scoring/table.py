@@ -107,12 +107,22 @@ class Choices:
                 reason = dropped[0].reason if len(dropped) == 1 else "one class in the truth of every unit"
             return Estimate(metrics.undefined(reason), math.nan, missing(0, reason), dropped)
         pair, layout = self._layout(unit_codes[kept], kept)
-        statistic = BalancedAccuracy(self.correct[kept], pair, self.rows.clusters(kept), layout)
+        statistic = self._balanced_accuracy(kept, unit_codes)
         value = statistic(np.ones((1, statistic.n_clusters))).values[0]
         guessed = np.bincount(pair, weights=self.chance[kept]) / np.bincount(pair)
         chance = layout.average(guessed[None], np.ones((1, len(guessed)), dtype=np.bool_))[0]
         found = interval(statistic, resampler, BOUNDS[metric])
         return Estimate(Score(float(value)), float(chance), found, dropped)
+
+    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
+        """Return a metric over all rows under the strict policy, None where it is undefined."""
+        unit_codes = self.rows.question if unit == "item" else self.rows.exercise
+        kept, _ = self._balanced(self.rows.chosen(ALL, "strict"), unit_codes, unit)
+        return self._balanced_accuracy(kept, unit_codes) if metric in self.metrics and kept.any() else None
+
+    def _balanced_accuracy(self, kept: BoolArray, unit_codes: IntArray) -> BalancedAccuracy:
+        pair, layout = self._layout(unit_codes[kept], kept)
+        return BalancedAccuracy(self.correct[kept], pair, self.rows.clusters(kept), layout)
 
     def _balanced(
         self, chosen: BoolArray, unit_codes: IntArray, unit: Unit
@@ -183,6 +193,18 @@ class Scores:
             interval(self._statistic(metric, parts), resampler, BOUNDS[metric]),
             dropped,
         )
+
+    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
+        """Return a metric over all rows under the strict policy, None where it is undefined.
+
+        Unit exercise: the mean over the exercises where it is defined.
+        """
+        parts = {ALL: self.rows.chosen(ALL, "strict")}
+        if unit == "exercise":
+            parts = {name: self.rows.chosen(name, "strict") for name in self.rows.exercises}
+        found = {name: self._score(metric, part, self.limits[name]) for name, part in parts.items()}
+        parts = {name: part for name, part in parts.items() if found[name].reason is None}
+        return self._statistic(metric, parts) if parts else None
 
     def _filled(self, metric: str, part: BoolArray) -> FloatArray:
         """Return the predictions, and for unusable answers what the strict policy puts in their place."""

@@ -2,14 +2,15 @@
 
 import aiohttp
 
-from aqa.models.base import Reply, TransientError
+from aqa.models.base import Reply, TransientError, Unbilled
 from aqa.records import Usage
 
 
-class Slow:
+class Slow(Unbilled):
     remote = False
 
-    def __init__(self, port, name):
+    def __init__(self, port, name, account):
+        self.account = account
         self._url = f"http://127.0.0.1:{port}/"
         self._name = name
 
@@ -39,4 +40,5 @@ class Slow:
 
 
 def create(model, context, place):
-    return Slow(model.options["port"], model.options.get("name", "slow"))
+    options = model.options
+    return Slow(options["port"], options.get("name", "slow"), options.get("account"))

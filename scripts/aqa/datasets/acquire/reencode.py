@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import ffmpeg  # type: ignore[import-untyped]
-import imageio_ffmpeg  # type: ignore[import-untyped]
+import ffmpeg
+import imageio_ffmpeg
 
 from aqa.datasets.acquire.probe import FORMATS, Stream, probe
 from aqa.errors import UserError

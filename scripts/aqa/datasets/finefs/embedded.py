@@ -1,7 +1,8 @@
 """Rendered short programs with planted faults in the layout of FineFS.
 
 Under the folder: `annotation/<id>.json` and `video/<id>.mp4`, as the owners distribute them; and, ours,
-`poses.jsonl`, `faults.jsonl` and `scoreboards.jsonl` (where the scoreboard lies, when, and what it says).
+`poses.jsonl`, `faults.jsonl`, `scoreboards.jsonl` (where the scoreboard lies, when, and what it says) and
+`masks.yaml` (the boxes that hide it).
 
 A program is three or four elements of whole seconds with a second of gliding between them, by one skater
 with a number for a name. Four invented competitions have a rink, a camera, nine judges and a scoreboard
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from aqa.datasets.finefs.embedded_video import (
     DATASET,
@@ -35,9 +37,10 @@ from aqa.datasets.finefs.embedded_video import (
     render,
     venue_of,
 )
-from aqa.files import write_json, write_jsonl
+from aqa.files import write_json, write_jsonl, write_text
 from aqa.synthetic import panel, skating
 from aqa.synthetic.panel import Kind
+from aqa.synthetic.scoreboard import Shown
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.skating import JumpFaults
 from aqa.synthetic.workers import run_jobs
@@ -84,6 +87,7 @@ def write(folder: Path, seed: int, workers: int, size: Size | None = None) -> No
     write_jsonl(folder / "poses.jsonl", [track for result in rendered for track in result.tracks])
     write_jsonl(folder / "faults.jsonl", [sizes for result in rendered for sizes in result.sizes])
     write_jsonl(folder / "scoreboards.jsonl", [result.board for result in rendered])
+    write_text(folder / "masks.yaml", masks([result.board for result in rendered]))
 
 
 def plan(seed: int, size: Size) -> list[Program]:
@@ -116,6 +120,20 @@ def plan(seed: int, size: Size) -> list[Program]:
         rate = OTHER_RATE if place == fast else RATE
         programs.append(Program(seed, video, place % size.competitions, place + 1, rate, tuple(items)))
     return programs
+
+
+def masks(boards: list[Shown]) -> str:
+    """Return masks.yaml: where each board lies while it is in the picture, known because we drew it."""
+    sources = {
+        board.media: [
+            dict(zip(("left", "top", "right", "bottom"), board.box, strict=True))
+            | {"start_s": start, "end_s": end}
+            for start, end in board.visible
+        ]
+        for board in sorted(boards, key=lambda board: board.media)
+    }
+    by = "the embedded benchmark, which drew the scoreboards"
+    return yaml.safe_dump({"status": "reviewed", "by": by, "sources": sources}, sort_keys=False, width=110)
 
 
 def _leanings(seed: int, competition: int) -> list[float]:

@@ -1,0 +1,282 @@
+"""Backend `transformers`: a model in this process, on the CPU or on one GPU; no server, no network."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import orjson
+from pydantic import Field
+
+from aqa.config import ModelFile, Section, parse
+from aqa.errors import UserError
+from aqa.models import _transformers_sampling as sampling
+from aqa.models._chat import ThinkTags, split_thinking
+from aqa.models._clips import Clips
+from aqa.models._transformers_frames import pack, unpack
+from aqa.models._transformers_weights import Weights
+from aqa.models.base import Context, Reply, Unbilled
+from aqa.records import MediaPart, Outcome, Request, Usage
+
+if TYPE_CHECKING:
+    from aqa.models._transformers_engine import Engine, Generated
+
+_MOST_AT_ONCE = 4
+_NEEDED = ("torch", "transformers", "PIL")
+
+
+class Size(Section):
+    """Fewest and most pixels of a picture after resizing; of a video, over all frames together."""
+
+    shortest_edge: int = Field(ge=1, description="Fewest pixels.")
+    longest_edge: int = Field(ge=1, description="Most pixels.")
+
+
+class Options(Section):
+    """Settings of the backend: `options` of a model's file."""
+
+    model: str = Field(
+        min_length=1,
+        description="A folder that holds the weights or, with `revision`, a repository of the Hugging Face "
+        "hub (organisation/name).",
+    )
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="Full commit of the repository, 40 hexadecimal digits; null where `model` is a folder.",
+    )
+    trust_remote_code: bool = Field(
+        False, description="Run the Python code of the repository at this commit. Read it first."
+    )
+    local_files_only: bool = Field(False, description="Take the repository from the local cache only.")
+    dtype: Literal["bfloat16", "float16", "float32"] = Field(
+        "bfloat16", description="Number format of the weights."
+    )
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = Field(
+        "sdpa", description="Implementation of attention."
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="Where the model runs; `auto`: the first GPU, else the CPU.",
+    )
+    context: int | None = Field(
+        None, ge=1, description="Longest prompt and answer together, in tokens; null takes the model's own."
+    )
+    video: Literal["frames", "video"] = Field(
+        "frames",
+        description="How a video is given: `frames` (each frame an image) or `video` (Qwen3-VL: one video of "
+        "exactly these frames, with their times).",
+    )
+    frame_times: bool = Field(
+        False, description="With `frames`: write `<t seconds>` before each frame of a video."
+    )
+    video_wrapper: bool = Field(
+        False,
+        description="With `video`: keep the chat template's pair of vision tags around the frames' own "
+        "pairs, as transformers 5 does; false leaves it out, as vLLM and Qwen's first release do.",
+    )
+    image_processor: dict[str, Any] = Field(
+        default_factory=dict, description="Settings of the image processor that replace the weights' own."
+    )
+    video_size: Size | None = Field(
+        None, description="With `video`: pixels of a whole video; null takes the weights' own."
+    )
+    chat_template_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Variables for the chat template (enable_thinking, ...)."
+    )
+    think_tags: ThinkTags = Field(
+        "pair",
+        description="Reasoning in the text: `pair` takes out a leading <think>…</think>, `closing` also "
+        "everything before a lone </think>, `none` nothing.",
+    )
+    reuse_prefix: bool = Field(
+        True, description="Compute what two requests in a row begin with only once; changes no answer."
+    )
+    cache_mb: int = Field(256, ge=1, description="Memory for decoded clips, in MiB.")
+
+
+def create(model: ModelFile, context: Context, place: str = "model") -> Transformers:
+    """Return the backend of a model's file; nothing is loaded, and no package is needed yet.
+
+    Raises:
+        UserError: an option is wrong, or a sampling parameter is not known.
+    """
+    options = parse(Options, model.options, f"{place}: options")
+    sampling.check(model.sampling, place)
+    if options.trust_remote_code and options.revision is None:
+        raise UserError(
+            f"{place}: options.trust_remote_code needs a repository of the hub and its full commit in "
+            "options.revision: code from a folder is not pinned"
+        )
+    if options.video == "video" and options.frame_times:
+        raise UserError(f"{place}: options.frame_times is for video: frames; a video has its times already")
+    if model.concurrency > _MOST_AT_ONCE:
+        raise UserError(
+            f"{place}: concurrency is {model.concurrency}, but this backend answers one request at a time "
+            f"and the others would wait into their deadline; set concurrency: 2 (at most {_MOST_AT_ONCE})"
+        )
+    try:
+        orjson.dumps([options.image_processor, options.chat_template_kwargs])
+    except TypeError as error:
+        raise UserError(f"{place}: options cannot be written as JSON ({error})") from None
+    return Transformers(model, options, context, place)
+
+
+class Transformers(Unbilled):
+    """One model in this process. Requests are answered one after another, in the order of `ask`.
+
+    An answer depends on the request alone: not on what was asked before, nor on how many wait.
+    """
+
+    remote = False
+
+    def __init__(self, model: ModelFile, options: Options, context: Context, place: str) -> None:
+        self._options = options
+        self._place = place
+        self._sampling = dict(model.sampling)
+        self._folder = context.media
+        self._stopping = threading.Event()
+        self._clips: Clips
+        self._worker: ThreadPoolExecutor
+        self._engine: Engine | None = None
+
+    @cached_property
+    def _weights(self) -> Weights:
+        options = self._options
+        return Weights(
+            options.model,
+            options.revision,
+            code=options.trust_remote_code,
+            local_files_only=options.local_files_only,
+            place=self._place,
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """Return every setting that can change an answer; weights in a folder count by their content.
+
+        Device, threads and versions of libraries are not in it: they change rounding, not the model, and
+        are recorded with the answers (`facts`).
+
+        Raises:
+            UserError: the folder is missing, or holds no safetensors weights.
+        """
+        options = self._options
+        size = options.video_size
+        return {
+            "backend": "transformers",
+            **self._weights.identity(),
+            "dtype": options.dtype,
+            "attention": options.attention,
+            "context": options.context,
+            "sampling": self._sampling,
+            "video": options.video,
+            "frame_times": options.frame_times,
+            "video_wrapper": options.video_wrapper,
+            "image_processor": options.image_processor,
+            "video_size": None if size is None else size.model_dump(),
+            "chat_template_kwargs": options.chat_template_kwargs,
+            "think_tags": options.think_tags,
+        }
+
+    async def __aenter__(self) -> Self:
+        """Load the model.
+
+        Raises:
+            UserError: a package is missing, the weights cannot be had or loaded, or there is no such device.
+        """
+        self._stopping.clear()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="transformers")
+        try:
+            self._engine = await self._work(self._load)
+        except BaseException:
+            self._worker.shutdown(wait=False, cancel_futures=True)
+            raise
+        self._clips = Clips(self._folder, pack, limit=self._options.cache_mb << 20)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._clips.close()
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._engine = None
+
+    async def ask(self, request: Request) -> Reply:
+        """Ask once; see `Backend`. A cancelled request ends within one layer of the network."""
+        engine = self._engine
+        assert engine is not None
+        media = [
+            part for message in request.messages for part in message.content if isinstance(part, MediaPart)
+        ]
+        cancelled = threading.Event()
+
+        def generate() -> Generated | str:
+            clips = [unpack(raw) for raw in held]
+            return engine.answer(request, clips, lambda: cancelled.is_set() or self._stopping.is_set())
+
+        async with self._clips.hold(media) as held:
+            try:
+                result = await self._work(generate)
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+            except UserError as error:
+                raise UserError(f"{self._place}: {error}") from None
+        if isinstance(result, str):
+            return Reply(outcome="rejected", error=result, sent=engine.sent, model_version=engine.version)
+        return self._reply(engine, result)
+
+    def facts(self) -> dict[str, Any]:
+        """Return versions, device, size of the model and how much of the prompts was reused."""
+        return {} if self._engine is None else self._engine.facts()
+
+    def _reply(self, engine: Engine, result: Generated) -> Reply:
+        reasoning, text = split_thinking(result.text, self._options.think_tags, cut=result.cut)
+        outcome: Outcome = "ok"
+        error = None
+        if result.cut:
+            outcome, error = "truncated", "the answer was cut at the token limit"
+        elif not text.strip():
+            outcome, error = "refused", "only reasoning" if reasoning else "no text"
+        return Reply(
+            outcome=outcome,
+            text=text,
+            reasoning=reasoning,
+            finish_reason="length" if result.cut else "stop",
+            usage=Usage(
+                prompt_tokens=result.prompt_tokens,
+                completion_tokens=result.completion_tokens,
+                cached_tokens=result.reused_tokens,
+            ),
+            model_version=engine.version,
+            error=error,
+            sent=engine.sent,
+        )
+
+    def _load(self) -> Engine:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        for package in _NEEDED:
+            try:
+                importlib.import_module(package)
+            except ImportError as error:
+                raise UserError(
+                    f"{self._place}: the backend transformers needs packages that are not here ({error}); "
+                    "run snakemake with --software-deployment-method conda, or pip install "
+                    "'vlm-aqa[transformers]'"
+                ) from None
+        from aqa.models._transformers_engine import Engine
+
+        folder = self._weights.fetch()
+        return Engine(folder, self._weights, self._options, self._sampling, self._place)
+
+    async def _work(self, task: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, task)

@@ -1,0 +1,28 @@
+"""Where a network runs."""
+
+from __future__ import annotations
+
+from aqa.config import Pose
+from aqa.errors import UserError
+
+
+def device(settings: Pose) -> str:
+    """Return `cpu` or `cuda`, as `pose.device` says.
+
+    Raises:
+        UserError: a GPU is asked for and PyTorch sees none, or PyTorch is not installed.
+    """
+    if settings.device == "cpu":
+        return "cpu"
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(
+            f"pose.backend {settings.backend}: torch is not installed; run with the conda environments "
+            "(--sdm conda, envs/pose.yaml)"
+        ) from error
+    if torch.cuda.is_available():
+        return "cuda"
+    if settings.device == "cuda":
+        raise UserError(f"pose.device cuda: PyTorch {torch.__version__} sees no GPU on this machine")
+    return "cpu"

@@ -1,0 +1,1 @@
+"""Present, as ultralytics wants it."""
