@@ -37,13 +37,13 @@ wildcard_constraints:
 
 
 onstart:
-    if not about_masks(workflow.dag_settings.targets) and (problem := obstacle(PLAN)):
+    if not prepares(workflow.dag_settings.targets) and (problem := obstacle(PLAN)):
         sys.exit(f"vlm-aqa: {problem}")
 
 
-def about_masks(targets):
-    """Say whether a run makes nothing but files on masks, which it must be able to before they are reviewed."""
-    names = ("propose_masks_", f"{RESULTS}/masks/")
+def prepares(targets):
+    """Say whether a run only brings data or makes files on masks: what mends an obstacle must not meet it."""
+    names = ("acquire_", "provenance", "propose_masks_", f"{RESULTS}/masks/")
     return bool(targets) and all(str(target).startswith(names) for target in targets)
 
 
