@@ -1,16 +1,10 @@
 """One small study of the embedded benchmark, made once, that tests copy."""
 
 import pytest
-from workflow_runs import Study, repository
+from workflow_runs import CONFIG, Study, repository
 
 from aqa.datasets.fitness_aqa import embedded as fitness_aqa
 from aqa.datasets.mtl_aqa import embedded as mtl_aqa
-
-CONFIG = {
-    "datasets": {"fitness-aqa": {"limit": 12}, "mtl-aqa": {"limit": 10}},
-    "models": ["random", "constant"],
-    "scoring": {"resamples": 200},
-}
 
 
 def pytest_collection_modifyitems(items):

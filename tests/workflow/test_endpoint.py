@@ -11,8 +11,7 @@ from collections import Counter
 
 import pytest
 import yaml
-from conftest import CONFIG
-from workflow_runs import SNAKEMAKE
+from workflow_runs import CONFIG, SNAKEMAKE
 
 from openai_server import ServerProcess
 

@@ -5,8 +5,7 @@ import json
 import shutil
 
 import pytest
-from conftest import CONFIG
-from workflow_runs import Study
+from workflow_runs import CONFIG, Study
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from conftest import CONFIG
+from workflow_runs import CONFIG
 
 from aqa.prompts import strategies
 

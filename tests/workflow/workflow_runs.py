@@ -85,6 +85,14 @@ class Study:
         return Study(folder, self.snakefile)
 
 
+CONFIG = {
+    "datasets": {"fitness-aqa": {"limit": 12}, "mtl-aqa": {"limit": 10}},
+    "models": ["random", "constant"],
+    "scoring": {"resamples": 200},
+}
+"""A study of two datasets and two baselines, small enough for many runs."""
+
+
 def repository(folder: Path) -> Path:
     """Copy the repository's own files and return the Snakefile of the copy."""
     for name in ("Snakefile", "workflow", "profiles", "scripts", "config", "envs"):
