@@ -34,9 +34,7 @@ rule all:
     """Everything: tables, figures and the report."""
     default_target: True
     input:
-        f"{RESULTS}/report.html",
-        rules.effects.output,
+        [f"{RESULTS}/report.html", *rules.effects.output, *rules.figure1.output],
         [f"{RESULTS}/tables/table{number}.tex" for number in TABLES],
-        rules.figure1.output,
         [PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
     localrule: True

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from aqa import cli
@@ -58,7 +55,7 @@ def main(options: argparse.Namespace) -> None:
     shard = numbers(options.shard)
     if shard is not None:
         samples = share(samples, *shard)
-    prepared = prepare(samples, order, options.workers, progress())
+    prepared = prepare(samples, order, options.workers, cli.progress("clips"))
     if prepared.broken:
         report(prepared, listed, accept=options.accept_broken)
     if shard is None:
@@ -142,23 +139,6 @@ def report(prepared: Prepared, samples: list[Sample], *, accept: bool) -> None:
             "`accept_broken_clips: true` in the dataset's configuration."
         )
     cli.log.warning("%s\nAccepted: these samples are not asked.", text)
-
-
-def progress() -> Callable[[int, int], None]:
-    """Return a reporter of clips done: count, rate and time left on a terminal, silent elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda _done, _total: None
-    begun: list[tuple[float, int]] = []
-
-    def show(done: int, total: int) -> None:
-        begun.append((time.monotonic(), done))
-        seconds, made = time.monotonic() - begun[0][0], done - begun[0][1]
-        rate = made / seconds if seconds > 0 else 0.0
-        left = f", {rate:.1f}/s, {(total - done) / rate:.0f} s left" if rate else ""
-        sys.stderr.write(f"\r\x1b[Kclips: {done}/{total}{left}" + ("\n" if done == total else ""))
-        sys.stderr.flush()
-
-    return show
 
 
 if __name__ == "__main__":

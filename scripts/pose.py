@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -78,7 +76,9 @@ def find(options: argparse.Namespace) -> None:
     workers = options.workers
     if settings.backend != "precomputed" and device(settings) == "cuda":
         workers = 1  # One process feeds a GPU; several would each hold the network.
-    posed = pose_all(samples, Order(options.data, options.folder, settings, picks), workers, progress())
+    posed = pose_all(
+        samples, Order(options.data, options.folder, settings, picks), workers, cli.progress("poses")
+    )
     report(posed, samples, accept=options.accept_broken)
     write_jsonl(output, posed.clips)
     ready = sum(clip.error is None for clip in posed.clips)
@@ -140,23 +140,6 @@ def report(posed: Posed, samples: Sequence[Sample], *, accept: bool) -> None:
             "`accept_broken_clips: true` in the dataset's configuration."
         )
     cli.log.warning("%s", text)
-
-
-def progress() -> Callable[[int, int], None]:
-    """Return a reporter of clips done: count, rate and time left on a terminal, silent elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda _done, _total: None
-    begun: list[tuple[float, int]] = []
-
-    def show(done: int, total: int) -> None:
-        begun.append((time.monotonic(), done))
-        seconds, made = time.monotonic() - begun[0][0], done - begun[0][1]
-        rate = made / seconds if seconds > 0 else 0.0
-        left = f", {rate:.1f}/s, {(total - done) / rate:.0f} s left" if rate else ""
-        sys.stderr.write(f"\r\x1b[Kposes: {done}/{total}{left}" + ("\n" if done == total else ""))
-        sys.stderr.flush()
-
-    return show
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,3 +68,21 @@ def _file_only(log_file: Path, error: Exception) -> None:
                 (type(error), error, error.__traceback__),
             )
             handler.emit(record)
+
+
+def progress(what: str) -> Callable[[int, int], None]:
+    """Return a reporter of `what` is done: count, rate and time left on a terminal, silent elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda _done, _total: None
+    begun: tuple[float, int] | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal begun
+        begun = begun or (time.monotonic(), done)
+        seconds, made = time.monotonic() - begun[0], done - begun[1]
+        rate = made / seconds if seconds > 0 else 0.0
+        left = f", {rate:.1f}/s, {(total - done) / rate:.0f} s left" if rate else ""
+        sys.stderr.write(f"\r\x1b[K{what}: {done}/{total}{left}" + ("\n" if done == total else ""))
+        sys.stderr.flush()
+
+    return show

@@ -16,7 +16,7 @@ import pytest
 from media_videos import SCRIPT, command, make_video, manifest, numbered, numbers_of, run_media, sample
 
 from aqa.files import digest_file, write_jsonl
-from aqa.media import passes, workers
+from aqa.media import passes, prepare
 from aqa.media.clips import PoseFile, Task, Want
 from aqa.media.masks import Box
 from aqa.media.profile import Profile
@@ -273,7 +273,7 @@ def test_a_decoder_that_crashes_loses_one_clip(
         tasks.append(Task(path, "video", None, wants, tmp_path / "out"))
     done = {
         (clip.sample_id, want.target.name): clip.error
-        for task, made in workers.run_tasks(tasks, 2)
+        for task, made in prepare.run_tasks(tasks, 2)
         for want, clip in zip(task.wants, made, strict=True)
     }
     crashed = "the decoder crashed on this file"

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
-import cv2
 from pydantic import ValidationError
 
 from aqa.config import Pose
@@ -23,6 +15,7 @@ from aqa.media import posing, stills
 from aqa.media.errors import MediaError
 from aqa.media.posing import Found, MadePoses, PoseTask, PoseWant, broken, file_of, made_file
 from aqa.media.prepare import inside
+from aqa.media.workers import Work
 from aqa.pose.identity import code, identity
 from aqa.pose.precomputed import Line, read_lines
 from aqa.pose.subjects import Pick
@@ -204,63 +197,13 @@ def _parts(wants: Sequence[PoseWant]) -> Iterator[tuple[PoseWant, ...]]:
 
 
 def run_tasks(tasks: Sequence[PoseTask], workers: int) -> Iterator[tuple[PoseTask, list[Found]]]:
-    """Run tasks in processes and yield their results as they finish.
+    """Run tasks in processes and yield each with what it found; a crash costs one clip (`workers.Work`)."""
 
-    A library that crashes takes its process along: what was not finished then runs one by one, and a
-    clip that crashes alone is broken; all the others are made.
-    """
-    unfinished = list(tasks)
-    try:
-        with _pool(min(workers, max(len(tasks), 1))) as pool:
-            futures: dict[Future[list[Found]], PoseTask] = {
-                pool.submit(posing.make, task): task for task in tasks
-            }
-            try:
-                for future in as_completed(futures):
-                    result = future.result()
-                    unfinished.remove(futures[future])
-                    yield futures[future], result
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    except BrokenProcessPool:
-        for task in unfinished:
-            yield from _isolated(task)
+    def alone(task: PoseTask) -> list[PoseTask]:
+        return [replace(task, wants=(want,)) for want in task.wants]
 
+    def crashed(task: PoseTask) -> list[Found]:
+        clip = broken(task.wants[0].sample_id, "the process that looked at this clip crashed")
+        return [Found(clip, readable=False)]
 
-def _isolated(task: PoseTask) -> Iterator[tuple[PoseTask, list[Found]]]:
-    try:
-        with _pool(1) as pool:
-            result = pool.submit(posing.make, task).result()
-    except BrokenProcessPool:
-        if len(task.wants) > 1:
-            for want in task.wants:
-                yield from _isolated(replace(task, wants=(want,)))
-            return
-        crash = broken(task.wants[0].sample_id, "the process that looked at this clip crashed")
-        result = [Found(crash, readable=False)]
-    yield task, result
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["aqa.media.posing"])
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    """Set up a process: one thread, silent libraries, dies of Ctrl-C without a word and with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    cv2.setNumThreads(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-
-        def die() -> None:
-            wait_for([sentinel])
-            os._exit(1)
-
-        threading.Thread(target=die, daemon=True).start()
+    return Work(posing.make, alone, crashed).run(tasks, workers)

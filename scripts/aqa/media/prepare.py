@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from aqa.errors import UserError
 from aqa.files import digest_file
-from aqa.media import clips
+from aqa.media import clips, passes
 from aqa.media.clips import Made, PoseFile, Task, Want
 from aqa.media.masks import Box
 from aqa.media.recipe import Recipes
 from aqa.media.target import Target
-from aqa.media.workers import run_tasks
+from aqa.media.workers import Work
 from aqa.records import Clip, PoseClip, Sample
 
 BATCH = 8
@@ -234,3 +234,15 @@ def _parts(wants: list[Want], workers: int) -> Iterator[list[Want]]:
         last = max(last, math.inf if want.end is None else want.end)
     if part:
         yield part
+
+
+def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, list[Clip]]]:
+    """Run tasks in processes and yield each with its clips; a crash costs one clip (`workers.Work`)."""
+
+    def alone(task: Task) -> list[Task]:
+        return list(clips.alone(task))
+
+    def crashed(task: Task) -> list[Clip]:
+        return [clips.broken(task.wants[0].sample_id, "the decoder crashed on this file")]
+
+    return Work(passes.make, alone, crashed).run(tasks, workers)

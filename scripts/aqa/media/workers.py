@@ -1,4 +1,4 @@
-"""Processes that make clips: one thread each, and a decoder that crashes costs one clip."""
+"""Processes that work on clips: one thread each, and a library that crashes costs one clip."""
 
 from __future__ import annotations
 
@@ -6,80 +6,90 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
+from typing import Generic, TypeVar
 
 import cv2
 
-from aqa.media import passes
-from aqa.media.clips import Task, alone, broken
-from aqa.records import Clip
-
-Done = tuple[Task, list[Clip]]
-"""A task and its clips, in the order of its wants."""
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
 
 
-def run_tasks(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
-    """Run tasks in processes and yield them with their clips as they finish.
+@dataclass(frozen=True)
+class Work(Generic[TaskT, ResultT]):
+    """What processes do with a task.
 
-    A decoder that crashes takes its process along: then the tasks that were under way are run one by
-    one, and a clip that crashes alone is broken; all the others are made.
+    `make` returns one result a want; it and its module are loaded before processes fork. `alone` splits a
+    task into tasks of one want each. `crashed` returns the results of such a task whose process died.
     """
-    waiting = list(tasks)
-    while waiting:
-        unfinished: list[Task] = []
-        yield from _in_parallel(waiting, workers, unfinished)
-        suspects, waiting = unfinished[:workers], unfinished[workers:]
-        for task in suspects:
-            yield from _isolated(task)
 
+    make: Callable[[TaskT], list[ResultT]]
+    alone: Callable[[TaskT], Sequence[TaskT]]
+    crashed: Callable[[TaskT], list[ResultT]]
 
-def _in_parallel(tasks: Sequence[Task], workers: int, unfinished: list[Task]) -> Iterator[Done]:
-    """Yield results; after a crash, leave the tasks without one, in order, in `unfinished`."""
-    with _pool(min(workers, len(tasks))) as pool:
-        futures: dict[Future[list[Clip]], Task] = {}
-        left = iter(tasks)
-        crashed = False
+    def run(self, tasks: Sequence[TaskT], workers: int) -> Iterator[tuple[TaskT, list[ResultT]]]:
+        """Run tasks in processes and yield each with its results as it finishes.
+
+        A library that crashes takes its process along: then the tasks that were under way are run one by
+        one, and a want that crashes alone gets the results of `crashed`; all the others are made.
+        """
+        waiting = list(tasks)
+        while waiting:
+            unfinished: list[TaskT] = []
+            yield from self._in_parallel(waiting, workers, unfinished)
+            suspects, waiting = unfinished[:workers], unfinished[workers:]
+            for task in suspects:
+                yield from self._isolated(task)
+
+    def _in_parallel(
+        self, tasks: Sequence[TaskT], workers: int, unfinished: list[TaskT]
+    ) -> Iterator[tuple[TaskT, list[ResultT]]]:
+        """Yield results; after a crash, leave the tasks without one, in order, in `unfinished`."""
+        with self._pool(min(workers, len(tasks))) as pool:
+            futures: dict[Future[list[ResultT]], TaskT] = {}
+            left = iter(tasks)
+            crashed = False
+            try:
+                while True:
+                    while not crashed and len(futures) < workers and (task := next(left, None)) is not None:
+                        futures[pool.submit(self.make, task)] = task
+                    if not futures:
+                        break
+                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                        task = futures.pop(future)
+                        try:
+                            yield task, future.result()
+                        except BrokenProcessPool:
+                            crashed = True
+                            unfinished.append(task)
+                unfinished.extend(left)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _isolated(self, task: TaskT) -> Iterator[tuple[TaskT, list[ResultT]]]:
+        """Run a task in a process of its own; if it crashes, each of its wants in one."""
         try:
-            while True:
-                while not crashed and len(futures) < workers and (task := next(left, None)) is not None:
-                    futures[pool.submit(passes.make, task)] = task
-                if not futures:
-                    break
-                for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                    task = futures.pop(future)
-                    try:
-                        yield task, future.result()
-                    except BrokenProcessPool:
-                        crashed = True
-                        unfinished.append(task)
-            unfinished.extend(left)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _isolated(task: Task) -> Iterator[Done]:
-    """Run a task in a process of its own; if it crashes, each of its clips in one."""
-    try:
-        with _pool(1) as pool:
-            yield task, pool.submit(passes.make, task).result()
+            with self._pool(1) as pool:
+                yield task, pool.submit(self.make, task).result()
+                return
+        except BrokenProcessPool:
+            pass
+        parts = self.alone(task)
+        if len(parts) == 1:
+            yield task, self.crashed(task)
             return
-    except BrokenProcessPool:
-        pass
-    if len(task.wants) == 1:
-        yield task, [broken(task.wants[0].sample_id, "the decoder crashed on this file")]
-        return
-    for part in alone(task):
-        yield from _isolated(part)
+        for part in parts:
+            yield from self._isolated(part)
 
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["aqa.media.passes"])
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    def _pool(self, workers: int) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([self.make.__module__])
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
 
 
 def _start_worker() -> None:
@@ -87,6 +97,7 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     cv2.setNumThreads(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     parent = multiprocessing.parent_process()
     if parent is not None:
