@@ -13,7 +13,7 @@ from aqa.masking.reader import Reader, find_reader
 from aqa.masking.sheet import contact_sheet, proposal_file
 from aqa.media.prepare import inside
 from aqa.records import Sample
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 
 def arguments() -> argparse.Namespace:

@@ -15,7 +15,7 @@ from aqa.masking.verify import Check, Job, Stored, verify
 from aqa.media.masks import Masks, load_masks
 from aqa.media.prepare import inside
 from aqa.records import Clip, Sample
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 
 def arguments() -> argparse.Namespace:

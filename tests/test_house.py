@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "scripts" / "aqa"
 FLOORS = [
-    {"errors", "files", "records", "profiles", "checked", "config", "cli"},
+    {"errors", "files", "records", "profiles", "checked", "config", "cli", "workers"},
     {"grid", "synthetic"},
     {"datasets"},
     {"pose"},

@@ -25,7 +25,7 @@ _WALKED = (
     *("media/posing.py", "media/prepare.py", "media/profile.py", "media/stills.py", "media/walk.py"),
 )
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "embed": ("files.py", "synthetic", "datasets", "../embed.py"),
+    "embed": ("files.py", "workers.py", "synthetic", "datasets", "../embed.py"),
     "index": (*_RECORDS, "datasets", "../index.py", "../subset.py", "../examples.py", "../pairs.py"),
     "pose": (*_RECORDS, "pose", *_WALKED, "../pose.py"),
     "media": (*_RECORDS, "media", "pose/store.py", "../media.py", "../gather.py"),

@@ -14,12 +14,12 @@ import av
 import cv2
 import numpy as np
 
-from aqa.files import digest_file, write_jsonl
+from aqa.files import write_jsonl
 from aqa.media.clips import Want
 from aqa.media.profile import NATIVE, Profile
 from aqa.media.store import read_frames
 from aqa.media.target import Target
-from aqa.records import Clip, Media, Question, Sample
+from aqa.records import Clip, Sample
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "media.py"
 CELL, BITS = 16, 10
@@ -109,35 +109,6 @@ def _mux_silence(container: Any, stream: Any) -> None:
     container.mux(stream.encode())
 
 
-def sample(
-    sample_id: str,
-    data: Path,
-    path: str,
-    start: float | None = None,
-    end: float | None = None,
-    *,
-    kind: str = "video",
-    split: str = "test",
-) -> Sample:
-    """A sample of one score question on a media file."""
-    file = data / path
-    return Sample(
-        sample_id=sample_id,
-        exercise="dive",
-        subject="someone",
-        split=split,  # type: ignore[arg-type]
-        media=Media(
-            path=path,
-            kind=kind,  # type: ignore[arg-type]
-            start_s=start,
-            end_s=end,
-            sha256=digest_file(file) if file.is_file() else None,
-        ),
-        questions=(Question(item="", text="Score?", minimum=0, maximum=10),),
-        truth={"": 7.25},
-    )
-
-
 def wants_of(*spans: tuple[float | None, float | None], target: Target | None = None) -> tuple[Want, ...]:
     """Wanted clips c0, c1, ... of intervals."""
     return tuple(
@@ -184,3 +155,22 @@ def frames_of(out: Path, clip: Clip, target: str = "original/native") -> list[np
 def numbers_of(out: Path, clip: Clip, target: str = "original/native") -> list[int]:
     """The numbers that a clip's stored frames show."""
     return [number_in(image) for image in frames_of(out, clip, target)]
+
+
+def interlaced(path: Path, frames: int, *, left: int, width: int) -> Path:
+    """A bar that starts at `left` and moves every field; upper field first; B-frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 176, 96, "yuv420p"
+        stream.options = {"flags": "+ildct+ilme", "x264-params": "tff=1", "crf": "10", "bf": "2", "g": "12"}
+        for at in range(frames):
+            woven = np.full((96, 176), 16, np.uint8)
+            for parity in (0, 1):
+                begin = left + (2 * at + parity) * 2
+                woven[parity::2, begin : begin + width] = 235
+            picture = np.concatenate([woven, np.full((48, 176), 128, np.uint8)])
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.pts, frame.time_base = at, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

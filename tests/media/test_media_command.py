@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from media_videos import SCRIPT, command, make_video, manifest, numbered, numbers_of, run_media, sample
+from media_videos import SCRIPT, command, make_video, manifest, numbered, numbers_of, run_media
 
 from aqa.files import digest_file, write_jsonl
 from aqa.media import passes, prepare
@@ -23,6 +23,8 @@ from aqa.media.profile import Profile
 from aqa.media.recipe import Recipes
 from aqa.media.target import Target
 from aqa.records import Clip
+from processes import alive, children_of
+from scored_samples import sample
 
 FPS_5 = {"name": "fps-5", "profile": {"fps": 5}}
 
@@ -231,21 +233,6 @@ def test_after_kill_9_only_the_missing_clips_are_made(data: Path, tmp_path: Path
     names = {f"{name}.{kind}" for name in mine for kind in ("zip", "json")}
     assert {path.name for path in clips.iterdir()} == {*names, ".other.zip.at-work"}
     assert {path.name for path in (out / "original/half/clips").iterdir()} == names
-
-
-def children_of(pid: int) -> set[int]:
-    found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found |= {int(child)} | children_of(int(child))
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
 
 
 def crash_on_purpose(task: Task) -> list[Clip]:

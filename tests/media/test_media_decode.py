@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from media_videos import decode, make_audio, make_video, number_in, numbered, numbers_of, sampled, wants_of
+from media_videos import (
+    decode,
+    interlaced,
+    make_audio,
+    make_video,
+    number_in,
+    numbered,
+    numbers_of,
+    sampled,
+    wants_of,
+)
 
 from aqa.media.clips import Task, file_of, plan_all
 from aqa.media.decode import Run, Video
@@ -143,32 +153,13 @@ def test_the_colour_matrix_of_the_stream_is_honoured(tmp_path: Path) -> None:
     assert np.abs(shown - plain).max() <= 6
 
 
-def interlaced(path: Path, fields: int) -> Path:
-    """A bar that moves 6 pixels a field; upper field first."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 176, 96, "yuv420p"
-        stream.options = {"flags": "+ildct+ilme", "x264-params": "tff=1", "crf": "10", "bf": "2", "g": "12"}
-        for at in range(fields // 2):
-            woven = np.full((96, 176), 16, np.uint8)
-            for parity in (0, 1):
-                left = 10 + (2 * at + parity) * 2
-                woven[parity::2, left : left + 20] = 235
-            picture = np.concatenate([woven, np.full((48, 176), 128, np.uint8)])
-            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-            frame.pts, frame.time_base = at, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
 def combing(image: np.ndarray) -> float:
     rows = image[:, :, 1].astype(int)
     return float(np.abs(rows[1:-1] * 2 - rows[:-2] - rows[2:]).mean())
 
 
 def test_interlaced_video_has_no_combs_and_one_picture_a_frame(tmp_path: Path) -> None:
-    path = interlaced(tmp_path / "a.mp4", 60)
+    path = interlaced(tmp_path / "a.mp4", 30, left=10, width=20)
     with av.open(str(path)) as container:
         raw = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     whole, part = clips_of(path, (None, None), (0.4, 0.8))
@@ -180,7 +171,10 @@ def test_interlaced_video_has_no_combs_and_one_picture_a_frame(tmp_path: Path) -
 
 
 def test_a_clip_is_the_same_bytes_alone_and_among_others(tmp_path: Path) -> None:
-    for path in (interlaced(tmp_path / "i.mp4", 120), make_video(tmp_path / "p.mp4", range(60))):
+    for path in (
+        interlaced(tmp_path / "i.mp4", 60, left=10, width=20),
+        make_video(tmp_path / "p.mp4", range(60)),
+    ):
         (alone,) = clips_of(path, (0.96, 1.4))
         _, among = clips_of(path, (0.2, 1.2), (0.96, 1.4))
         assert alone.sha256 == among.sha256 is not None

@@ -15,7 +15,7 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from media_videos import make_video, number_in, numbers_of, wants_of
+from media_videos import interlaced, make_video, number_in, numbers_of, wants_of
 
 from aqa.media.clips import Task
 from aqa.media.decode import Run, Video
@@ -162,27 +162,8 @@ def test_the_last_frame_is_kept_only_if_it_is_the_first_after_a_multiple(sources
         assert luma_number(theirs[-1], (176, 96)) == last
 
 
-def interlaced(path: Path) -> Path:
-    """A bar that moves every field; upper field first; B-frames."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 176, 96, "yuv420p"
-        stream.options = {"flags": "+ildct+ilme", "x264-params": "tff=1", "crf": "10", "bf": "2", "g": "12"}
-        for at in range(40):
-            woven = np.full((96, 176), 16, np.uint8)
-            for parity in (0, 1):
-                left = 4 + (2 * at + parity) * 2
-                woven[parity::2, left : left + 12] = 235
-            picture = np.concatenate([woven, np.full((48, 176), 128, np.uint8)])
-            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-            frame.pts, frame.time_base = at, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
 def test_interlaced_frames_are_those_of_ffmpegs_bwdif_one_picture_a_frame(tmp_path: Path) -> None:
-    path = interlaced(tmp_path / "i.mp4")
+    path = interlaced(tmp_path / "i.mp4", 40, left=4, width=12)
     ours = raw_frames(path)
     clip = clip_of(path, (0.4, 1.4), 5.0)
     chain = f"bwdif=mode=send_frame:parity=auto:deint=interlaced,select='{expression(0.4, 1.4, 5.0)}'"

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from media_videos import CELL, frames_of, make_video, manifest, numbered, run_media, sample
+from media_videos import CELL, frames_of, make_video, manifest, numbered, run_media
 
 from aqa.files import digest_file, write_jsonl
 from aqa.media import decode, passes, represent
@@ -23,6 +23,7 @@ from aqa.media.store import read_frames
 from aqa.media.target import Target
 from aqa.pose.store import Poses, write_poses
 from aqa.records import PoseClip, Sample
+from scored_samples import sample
 
 REPRESENTATIONS = ("original", "cropped", "skeleton_overlay", "skeleton_only")
 WIDTH, HEIGHT = 176, 96

@@ -15,10 +15,10 @@ import numpy as np
 import orjson
 
 from aqa.config import Pose
-from aqa.files import digest_file, read_jsonl, write_jsonl
+from aqa.files import read_jsonl, write_jsonl
 from aqa.media.poses import Order, Posed, pose_all
 from aqa.pose.subjects import Pick
-from aqa.records import Media, PoseClip, Question, Sample
+from aqa.records import PoseClip, Sample
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "pose.py"
 DOUBLES = Path(__file__).parent / "doubles" / "torch_and_ultralytics"
@@ -67,33 +67,6 @@ def make_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
-
-
-def sample(
-    sample_id: str,
-    data: Path,
-    path: str,
-    start: float | None = None,
-    end: float | None = None,
-    kind: str = "video",
-) -> Sample:
-    """A sample of one score question on a media file."""
-    file = data / path
-    return Sample(
-        sample_id=sample_id,
-        exercise="dive",
-        subject="someone",
-        split="test",
-        media=Media(
-            path=path,
-            kind=kind,  # type: ignore[arg-type]
-            start_s=start,
-            end_s=end,
-            sha256=digest_file(file) if file.is_file() else None,
-        ),
-        questions=(Question(item="", text="Score?", minimum=0, maximum=10),),
-        truth={"": 7.25},
-    )
 
 
 def command(

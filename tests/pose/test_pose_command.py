@@ -22,7 +22,6 @@ from pose_files import (
     painted,
     pose_here,
     run_pose,
-    sample,
 )
 
 from aqa.datasets.index import index
@@ -35,16 +34,11 @@ from aqa.pose.store import read_poses
 from aqa.pose.subjects import read_subjects
 from aqa.records import PoseClip, Sample
 from aqa.synthetic.track import Track
+from processes import alive, children_of
+from scored_samples import sample
 
 PRECOMPUTED: dict[str, Any] = {}
 NETWORK = {"backend": "ultralytics", "weights": "net.onnx", "device": "cpu"}
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture
@@ -328,18 +322,3 @@ def test_a_library_that_crashes_loses_one_clip(data: Path, tmp_path: Path, netwo
     assert done.returncode == 0
     errors = {name: clip.error for name, clip in clips(tmp_path / "out").items()}
     assert errors == {"a": None, "b": "the process that looked at this clip crashed", "c": None}
-
-
-def children_of(pid: int) -> set[int]:
-    found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found |= {int(child)} | children_of(int(child))
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False

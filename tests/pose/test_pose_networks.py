@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from pose_files import DOUBLES, SAM, SHARES, clips, make_video, painted, pose_here, sample
+from pose_files import DOUBLES, SAM, SHARES, clips, make_video, painted, pose_here
 
 from aqa.config import Pose
 from aqa.errors import UserError
@@ -18,13 +18,7 @@ from aqa.pose.needs import missing
 from aqa.pose.sam3d_body import COCO_FROM_MHR
 from aqa.pose.store import JOINTS, Poses, read_poses
 from aqa.pose.weights import trusted
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
+from scored_samples import sample
 
 
 @pytest.fixture

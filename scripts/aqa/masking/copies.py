@@ -15,7 +15,7 @@ from typing import Any
 import ffmpeg
 
 from aqa.datasets.acquire.probe import FORMATS
-from aqa.datasets.acquire.reencode import ffmpeg_program
+from aqa.datasets.acquire.reencode import encoded
 from aqa.errors import UserError
 from aqa.masking.footage import footage
 from aqa.media.errors import MediaError
@@ -66,22 +66,8 @@ def command(
     """
     video = drawn(_read(source), boxes, size)
     even = size[0] % 2 == 0 and size[1] % 2 == 0
-    output = video.output(
-        f"file:{target.resolve()}",
-        format="mp4",
-        vcodec="libx264",
-        pix_fmt="yuv420p" if even else "yuv444p",
-        preset="veryfast",
-        crf=18,
-        threads=threads,
-        fps_mode="passthrough",
-        map_metadata=-1,
-        map_chapters=-1,
-        movflags="+faststart",
-        fflags="+bitexact",
-    )
-    output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
-    return [str(part) for part in output.compile(cmd=ffmpeg_program())]
+    pix_fmt = "yuv420p" if even else "yuv444p"
+    return encoded(video, target, threads, pix_fmt=pix_fmt, fps_mode="passthrough")
 
 
 def _read(source: Path) -> Any:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait as wait_for
 from typing import Generic, TypeVar
 
 import cv2
+
+from aqa.workers import end_with_parent
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -99,12 +99,4 @@ def _start_worker() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-
-        def die() -> None:
-            wait_for([sentinel])
-            os._exit(1)
-
-        threading.Thread(target=die, daemon=True).start()
+    end_with_parent()

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import ffmpeg
 import imageio_ffmpeg
@@ -43,19 +44,23 @@ def command(source: Path, target: Path, rate: int, threads: int) -> list[str]:
     """
     stream = ffmpeg.input(f"file:{source.resolve()}", protocol_whitelist="file", format_whitelist=FORMATS)
     video = stream.video.filter("fps", fps=rate, start_time=0, round="near")
+    return encoded(video, target, threads, pix_fmt="yuv420p", g=rate)
+
+
+def encoded(video: Any, target: Path, threads: int, **options: Any) -> list[str]:
+    """Return ffmpeg's arguments that write a stream as H.264 in an mp4, without metadata or other streams."""
     output = video.output(
         f"file:{target.resolve()}",
         format="mp4",
         vcodec="libx264",
-        pix_fmt="yuv420p",
         crf=18,
         preset="veryfast",
-        g=rate,
         threads=threads,
         map_metadata=-1,
         map_chapters=-1,
         movflags="+faststart",
         fflags="+bitexact",
+        **options,
     )
     output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
     return [str(part) for part in output.compile(cmd=ffmpeg_program())]

@@ -37,7 +37,7 @@ from aqa.synthetic.look import Look, gym_look
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.surface import draw, view
 from aqa.synthetic.track import Track, observe
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 RATE = 30
 WIDTH, HEIGHT = 256, 192

@@ -43,7 +43,7 @@ from aqa.synthetic.panel import Kind
 from aqa.synthetic.scoreboard import Shown
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.skating import JumpFaults
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 RATE, OTHER_RATE = 25, 30
 SHORT_PROGRAMS = 729

@@ -37,7 +37,7 @@ from aqa.synthetic.seeds import generator, spread
 from aqa.synthetic.surface import Colour, Shape, draw, view
 from aqa.synthetic.track import Track, observe
 from aqa.synthetic.video import write_video
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 DATASET = "fitness-aqa"
 RELEASE = Path("Fitness-AQA_dataset_release")

@@ -31,7 +31,7 @@ from aqa.synthetic.placing import turned
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.surface import Limb, Shape, draw, view
 from aqa.synthetic.track import Track, observe
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 DATASET = "llm-fms"
 LONG, SHORT = 400, 320

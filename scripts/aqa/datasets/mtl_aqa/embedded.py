@@ -38,7 +38,7 @@ from aqa.synthetic.seeds import generator
 from aqa.synthetic.surface import draw, view
 from aqa.synthetic.track import Box, Keypoint, Track, observe
 from aqa.synthetic.video import write_video
-from aqa.synthetic.workers import run_jobs
+from aqa.workers import run_jobs
 
 DATASET = "mtl-aqa"
 ANNOTATIONS = Path("Ready_2_Use") / "MTL-AQA_split_0_data"

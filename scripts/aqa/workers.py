@@ -50,14 +50,21 @@ def run_jobs(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def die() -> None:
+        wait([sentinel])
         os._exit(1)
+
+    threading.Thread(target=die, daemon=True).start()
 
 
 def _progress(label: str, done: int, total: int) -> None:
