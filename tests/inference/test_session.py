@@ -1,6 +1,5 @@
 """Sessions: ask what is missing, in media-major order, and finish every cell that can be finished."""
 
-import asyncio
 import logging
 import subprocess
 import sys
@@ -8,85 +7,17 @@ from pathlib import Path
 
 import orjson
 import pytest
+from scripted import failing, outcomes, start
 from session_cells import SETTINGS, Bench, answer, endpoint, request, responses, sha
 
 import aqa.models
 from aqa.errors import UserError
 from aqa.files import write_jsonl
 from aqa.inference import journal
-from aqa.inference.scheduler import Limits
-from aqa.inference.session import Plan, run
-from aqa.models.base import Reply, TransientError, Unbilled
+from aqa.models.base import Reply, TransientError
 from aqa.records import Usage
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "infer.py"
-
-
-class Scripted(Unbilled):
-    """A backend in this process; `script(request)` returns a Reply or raises."""
-
-    remote = False
-
-    def __init__(self, script):
-        self.script = script
-        self.asked = []
-        self.opened = 0
-
-    def identity(self):
-        return {"backend": "slow", "name": "slow"}
-
-    async def __aenter__(self):
-        self.opened += 1
-        return self
-
-    async def __aexit__(self, kind, error, trace):
-        pass
-
-    async def ask(self, request):
-        self.asked.append((request.sample_id, request.messages[0].content[-1].text))
-        await asyncio.sleep(0)
-        return self.script(request)
-
-
-@pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path)
-    bench.write_model(1, backend="scripted")
-    return bench
-
-
-@pytest.fixture
-def backend(monkeypatch):
-    backend = Scripted(lambda request: Reply("ok", "5", usage=Usage(prompt_tokens=7, completion_tokens=1)))
-    monkeypatch.setattr(aqa.models, "create", lambda model, context, place: backend)
-    return backend
-
-
-def start(bench, cells, **fields):
-    limits = Limits(attempts=2, backoff_s=0.001)
-    plan = Plan(
-        model_id=bench.model,
-        model_file=bench.model_file,
-        cells=cells,
-        journals=bench.journals,
-        media=bench.folder,
-        seed=1,
-        **{"limits": limits} | fields,
-    )
-    return run(plan)
-
-
-def outcomes(cell):
-    return [r["outcome"] for r in responses(cell)]
-
-
-def failing(*samples, error=None):
-    def script(request):
-        if request.sample_id in samples:
-            raise error or TransientError("HTTP 500")
-        return Reply("ok", "5")
-
-    return script
 
 
 def test_responses_come_in_the_order_of_the_requests_and_hold_no_clock(bench, backend):
@@ -199,44 +130,6 @@ def test_an_error_of_the_user_keeps_answers_and_finishes_complete_cells(bench, b
     backend.script = failing()
     start(bench, [done, half])
     assert [name for name, _ in backend.asked] == ["c"]
-
-
-def test_requests_rendered_for_other_settings_are_refused(bench, backend):
-    cell = bench.cell([request("a", settings=sha("older"))])
-    with pytest.raises(UserError, match=r"other settings .*; render the requests again"):
-        start(bench, [cell])
-    assert backend.asked == []
-
-
-def test_a_key_twice_in_a_cell_is_refused(bench, backend):
-    cell = bench.cell([request("a"), request("b"), request("a")])
-    with pytest.raises(UserError, match=r"requests\.jsonl, line 3: the key .* twice"):
-        start(bench, [cell])
-
-
-@pytest.mark.parametrize("line", [b"{", b"[]", b'{"key": 1}', b"null"])
-def test_a_damaged_requests_file_is_refused_with_the_line(bench, backend, line):
-    cell = bench.cell([request("a")])
-    path = cell / "requests.jsonl"
-    path.write_bytes(path.read_bytes() + line + b"\n")
-    with pytest.raises(UserError, match=r"requests\.jsonl, line 2: damaged"):
-        start(bench, [cell])
-
-
-def test_a_request_that_does_not_fit_is_refused_with_the_line(bench, backend):
-    cell = bench.cell([request("a").model_dump(mode="json") | {"subject": "../x"}])
-    with pytest.raises(UserError, match=r"requests\.jsonl, line 1: subject"):
-        start(bench, [cell])
-
-
-def test_a_cell_twice_or_of_another_model_or_without_requests_is_refused(bench, backend, tmp_path):
-    cell = bench.cell([request("a")])
-    with pytest.raises(UserError, match="given twice"):
-        start(bench, [cell, cell])
-    with pytest.raises(UserError, match="not a cell of model 'slow'"):
-        start(bench, [cell.parent])
-    with pytest.raises(UserError, match="cannot be read"):
-        start(bench, [cell.parent / "absent" / "slow"])
 
 
 def test_damaged_lines_of_the_journal_are_reported_and_asked_again(bench, backend, caplog):
@@ -388,10 +281,10 @@ def test_any_other_answer_supersedes_a_rejection_and_nothing_supersedes_an_answe
     folder = tmp_path / "journal"
     keys = {sha("a"), sha("b")}
 
-    for outcomes in (("rejected", "ok"), ("ok", "rejected"), ("rejected", "rejected")):
+    for both in (("rejected", "ok"), ("ok", "rejected"), ("rejected", "rejected")):
         with journal.Writer(lambda _: None) as writer:
-            for name, outcome in zip("ab", outcomes, strict=True):
-                writer.append(folder, answer(sha(name), text=f"{name}-{outcomes}", outcome=outcome))
+            for name, outcome in zip("ab", both, strict=True):
+                writer.append(folder, answer(sha(name), text=f"{name}-{both}", outcome=outcome))
     contents = journal.read(folder, keys)
     assert contents.rejected == set()
     texts = [

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from vertex_bench import request
-from vertex_server import TOKEN, Fault
+from vertex_server import TOKEN
+from vertex_wire import Fault
 
 from aqa.errors import UserError
 from aqa.models import TransientError

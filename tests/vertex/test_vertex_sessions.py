@@ -8,7 +8,8 @@ import signal
 
 import pytest
 from vertex_bench import responses
-from vertex_server import PROJECT, TOKEN, Fault, wait_until
+from vertex_server import PROJECT, TOKEN, wait_until
+from vertex_wire import Fault
 
 from aqa.errors import UserError
 from aqa.models._vertex_batch import Jobs
