@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aqa import cli, datasets
 from aqa.datasets.examples import choose
-from aqa.files import read_jsonl, write_jsonl, write_text
+from aqa.files import read_ids, read_jsonl, write_jsonl, write_text
 from aqa.records import Sample
 
 
@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Write the examples and the ids, one a line, in the order of the samples."""
     samples = read_jsonl(args.samples, Sample)
-    wanted = set(args.evaluated.read_text(encoding="utf-8").split())
+    wanted = set(read_ids(args.evaluated))
     asked = [sample for sample in samples if sample.sample_id in wanted]
     train_split = datasets.resolve(args.dataset, args.data).metadata.train_split
     chosen = choose(samples, asked, train_split=train_split, seed=args.seed)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from aqa import cli
 from aqa.errors import UserError
-from aqa.files import read_jsonl
+from aqa.files import read_ids, read_jsonl
 from aqa.media.gather import write_manifests, write_shard
 from aqa.media.masks import load_masks
 from aqa.media.prepare import Order, Prepared, Samples, prepare, share
@@ -52,13 +51,12 @@ def main(options: argparse.Namespace) -> None:
     listed = read_jsonl(options.samples, Sample)
     samples = chosen(listed, targets, options.split)
     order = order_of(options, listed, samples)
-    shard = numbers(options.shard)
-    if shard is not None:
-        samples = share(samples, *shard)
+    if options.shard is not None:
+        samples = share(samples, options.shard)
     prepared = prepare(samples, order, options.workers, cli.progress("clips"))
     if prepared.broken:
         report(prepared, listed, accept=options.accept_broken)
-    if shard is None:
+    if options.shard is None:
         write_manifests(options.media, prepared.clips)
     else:
         write_shard(options.media / "shards" / f"{options.shard}.jsonl", prepared.clips)
@@ -71,7 +69,7 @@ def chosen(listed: list[Sample], targets: list[Target], split: str) -> Samples:
     kept = [sample for sample in listed if split in ("all", sample.split)]
     known = {sample.sample_id for sample in kept}
     files = {file for target in targets for file in target.only or ()}
-    ids = {file: read_ids(Path(file), known, split) for file in files}
+    ids = {file: known_ids(Path(file), known, split) for file in files}
     return {
         target: wanted(
             target,
@@ -82,12 +80,9 @@ def chosen(listed: list[Sample], targets: list[Target], split: str) -> Samples:
     }
 
 
-def read_ids(path: Path, known: set[str], split: str) -> frozenset[str]:
+def known_ids(path: Path, known: set[str], split: str) -> frozenset[str]:
     """Return the ids that a file lists; each must be known."""
-    try:
-        listed = frozenset(path.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+    listed = frozenset(read_ids(path))
     if unknown := sorted(listed - known):
         raise UserError(f"{path}: no sample '{unknown[0]}' in split {split}; {len(unknown)} such ids")
     return listed
@@ -107,16 +102,6 @@ def order_of(options: argparse.Namespace, listed: list[Sample], samples: Samples
         return Order(options.data, options.media, boxes)
     poses = {clip.sample_id: clip for clip in read_jsonl(options.poses, PoseClip)}
     return Order(options.data, options.media, boxes, poses, options.poses.parent)
-
-
-def numbers(shard: str | None) -> tuple[int, int] | None:
-    """Read `2-of-8`."""
-    if shard is None:
-        return None
-    match = re.fullmatch(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", shard)
-    if match is None or int(match[1]) > int(match[2]):
-        raise UserError(f"--shard {shard}: write I-of-N, as 2-of-8")
-    return int(match[1]), int(match[2])
 
 
 def report(prepared: Prepared, samples: list[Sample], *, accept: bool) -> None:

@@ -14,7 +14,7 @@ from aqa.datasets.contrastive import FILE, Contrastive, draft, load_contrastive
 from aqa.datasets.pairs import Lacking, Pairing, make_pairs
 from aqa.datasets.reviewed import load_reviewed, with_correct
 from aqa.errors import UserError
-from aqa.files import read_jsonl, write_json, write_jsonl, write_text
+from aqa.files import read_ids, read_jsonl, write_json, write_jsonl, write_text
 from aqa.records import Sample
 
 
@@ -75,10 +75,7 @@ def pair(args: argparse.Namespace) -> None:
     metadata = datasets.resolve(args.dataset, args.data).metadata
     texts = load_reviewed(args.dataset, args.wording)
     samples = with_correct(read_jsonl(args.samples, Sample), texts)
-    try:
-        anchors = args.evaluated.read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise UserError(f"{args.evaluated}: cannot be read ({error.strerror})") from error
+    anchors = read_ids(args.evaluated)
     pairing = make_pairs(
         samples,
         anchors,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from aqa import cli
 from aqa.config import Pose
 from aqa.errors import UserError
-from aqa.files import first_problem, read_jsonl, write_jsonl
+from aqa.files import first_problem, read_ids, read_jsonl, write_jsonl
 from aqa.media.poses import Order, Posed, gather, pose_all
 from aqa.media.prepare import share
 from aqa.media.target import Target
@@ -71,7 +70,7 @@ def find(options: argparse.Namespace) -> None:
         picks = read_subjects(options.subjects, (sample.sample_id for sample in listed))
     output = options.folder / "manifest.jsonl"
     if options.shard is not None:
-        samples = share({Target(): samples}, *numbers(options.shard))[Target()]
+        samples = share({Target(): samples}, options.shard)[Target()]
         output = options.folder / "shards" / f"{options.shard}.jsonl"
     workers = options.workers
     if settings.backend != "precomputed" and device(settings) == "cuda":
@@ -92,22 +91,11 @@ def chosen(listed: Sequence[Sample], only: Sequence[Path] | None) -> list[Sample
     known = {sample.sample_id for sample in listed}
     ids: set[str] = set()
     for path in only:
-        try:
-            wanted = set(path.read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: cannot be read ({error})") from error
+        wanted = set(read_ids(path))
         if unknown := sorted(wanted - known):
             raise UserError(f"{path}: no sample '{unknown[0]}'; {len(unknown)} such ids")
         ids |= wanted
     return [sample for sample in listed if sample.sample_id in ids]
-
-
-def numbers(shard: str) -> tuple[int, int]:
-    """Read `2-of-8`."""
-    match = re.fullmatch(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", shard)
-    if match is None or int(match[1]) > int(match[2]):
-        raise UserError(f"--shard {shard}: write I-of-N, as 2-of-8")
-    return int(match[1]), int(match[2])
 
 
 def report(posed: Posed, samples: Sequence[Sample], *, accept: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aqa import cli, datasets
 from aqa.errors import UserError
-from aqa.files import read_jsonl, write_text
+from aqa.files import read_ids, read_jsonl, write_text
 from aqa.masking.propose import Job, Proposal, propose
 from aqa.masking.reader import Reader, find_reader
 from aqa.masking.sheet import contact_sheet, proposal_file
@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(f"{args.data}: the data folder is missing; see the dataset's instructions")
     samples = read_jsonl(args.samples, Sample)
     if args.only:
-        wanted = {name for path in args.only for name in path.read_text(encoding="utf-8").split()}
+        wanted = {name for path in args.only for name in read_ids(path)}
         samples = [sample for sample in samples if sample.sample_id in wanted]
     reader = find_reader()
     if reader is None:

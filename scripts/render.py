@@ -11,7 +11,7 @@ from aqa import cli, datasets, models, profiles, prompts
 from aqa.config import REPRESENTATIONS, TASKS, ModelFile, load_yaml, parse
 from aqa.datasets.reviewed import Reviewed, load_reviewed
 from aqa.errors import UserError
-from aqa.files import read_jsonl, write_jsonl
+from aqa.files import read_ids, read_jsonl, write_jsonl
 from aqa.grid import Cell
 from aqa.inference import comparisons, requests
 from aqa.inference.drafts import write_drafts
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Write `requests.jsonl` into every cell's folder, and `drafts.json`, which lists unapproved texts."""
     samples = read_jsonl(args.samples, Sample)
-    wanted = set(args.evaluated.read_text(encoding="utf-8").split())
+    wanted = set(read_ids(args.evaluated))
     asked = [sample for sample in samples if sample.sample_id in wanted]
     model = parse(ModelFile, load_yaml(args.model), str(args.model))
     context = models.Context(media=args.media, seed=args.seed, training=samples)

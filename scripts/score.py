@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aqa import cli
 from aqa.errors import UserError
-from aqa.files import read_jsonl
+from aqa.files import read_ids, read_jsonl
 from aqa.records import Pair, Sample
 from aqa.scoring.score import Settings, score_cells
 
@@ -58,10 +58,7 @@ def main(args: argparse.Namespace) -> None:
     samples = {sample.sample_id: sample for sample in read_jsonl(args.samples, Sample)}
     evaluated = None
     if args.evaluated is not None:
-        try:
-            evaluated = frozenset(args.evaluated.read_text(encoding="utf-8").split())
-        except OSError as error:
-            raise UserError(f"{args.evaluated}: cannot be read ({error.strerror})") from error
+        evaluated = frozenset(read_ids(args.evaluated))
     pairs = None
     if args.pairs is not None:
         pairs = {pair.pair_id: pair for pair in read_jsonl(args.pairs, Pair)}

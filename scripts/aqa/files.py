@@ -102,6 +102,27 @@ def read_jsonl(path: Path, record: type[RecordT]) -> list[RecordT]:
     return records
 
 
+def read_ids(path: Path) -> list[str]:
+    """Return the ids that a text file lists, one a line.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({cause})") from error
+
+
+def sweep(folder: Path, names: Iterable[str]) -> None:
+    """Remove what an interrupted `atomic` left half-written of files with these stems."""
+    stems = set(names)
+    for path in folder.glob(".*"):
+        if path.name[1:].rpartition(".")[0].rpartition(".")[0] in stems:
+            path.unlink(missing_ok=True)
+
+
 def first_problem(error: ValidationError) -> str:
     """Return the first problem of a validation error as one line: place, then cause."""
     problem = error.errors()[0]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from aqa.config import Pose
 from aqa.errors import UserError
-from aqa.files import digest, digest_file, read_jsonl, write_jsonl
+from aqa.files import digest, digest_file, read_jsonl, sweep, write_jsonl
 from aqa.media import posing, stills
 from aqa.media.errors import MediaError
 from aqa.media.posing import Found, MadePoses, PoseTask, PoseWant, broken, file_of, made_file
@@ -90,7 +90,7 @@ def pose_all(
             found[name] = Found(there)
     ready = len(found)
     progress(ready, len(samples))
-    _sweep(order.folder, [sample.sample_id for sample in samples])
+    sweep(order.folder / "clips", (sample.sample_id for sample in samples))
     try:
         for task, results in run_tasks(_tasks(wants, order, lines), workers):
             found.update((want.sample_id, result) for want, result in zip(task.wants, results, strict=True))
@@ -155,14 +155,6 @@ def _there(folder: Path, sample_id: str, recipe: str) -> PoseClip | None:
     except (OSError, ValidationError):
         pass
     return None
-
-
-def _sweep(folder: Path, names: Iterable[str]) -> None:
-    """Remove what an interrupted run left half-written of these samples' poses."""
-    wanted = set(names)
-    for path in (folder / "clips").glob(".*"):
-        if path.name[1:].rpartition(".")[0].rpartition(".")[0] in wanted:
-            path.unlink(missing_ok=True)
 
 
 def _tasks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import ValidationError
 
 from aqa.errors import UserError
-from aqa.files import digest_file
+from aqa.files import digest_file, sweep
 from aqa.media import clips, passes
 from aqa.media.clips import Made, PoseFile, Task, Want
 from aqa.media.masks import Box
@@ -117,11 +118,18 @@ def prepare(samples: Samples, order: Order, workers: int, progress: Callable[[in
     return Prepared(lines, sum(clip.error is None for clip in found.values()) - ready)
 
 
-def share(samples: Samples, number: int, shards: int) -> dict[Target, list[Sample]]:
-    """Return the samples of one of several shards, `number` from 1: all of a source go to the same one.
+def share(samples: Samples, shard: str) -> dict[Target, list[Sample]]:
+    """Return the samples of one of several shards, `2-of-8`: all of a source go to the same one.
 
     Sources with many clips come first, each to the shard that has the fewest clips so far.
+
+    Raises:
+        UserError: `shard` is not of that form.
     """
+    match = re.fullmatch(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", shard)
+    if match is None or int(match[1]) > int(match[2]):
+        raise UserError(f"--shard {shard}: write I-of-N, as 2-of-8")
+    number, shards = int(match[1]), int(match[2])
     counts: dict[str, int] = {}
     for chosen in samples.values():
         for sample in chosen:
@@ -129,9 +137,9 @@ def share(samples: Samples, number: int, shards: int) -> dict[Target, list[Sampl
     loads = [0] * shards
     mine = set()
     for source in sorted(counts, key=lambda source: (-counts[source], source)):
-        shard = loads.index(min(loads))
-        loads[shard] += counts[source]
-        if shard == number - 1:
+        idlest = loads.index(min(loads))
+        loads[idlest] += counts[source]
+        if idlest == number - 1:
             mine.add(source)
     return {target: [s for s in chosen if s.media.path in mine] for target, chosen in samples.items()}
 
@@ -189,11 +197,7 @@ def _check_ids(samples: Samples) -> None:
 def _sweep(folder: Path, samples: Samples) -> None:
     """Remove what an interrupted run left half-written of these clips."""
     for target, chosen in samples.items():
-        wanted = set(_names(chosen))
-        for path in (folder / target.path / "clips").glob(".*"):
-            name = path.name[1:].rpartition(".")[0].rpartition(".")[0]
-            if name in wanted:
-                path.unlink(missing_ok=True)
+        sweep(folder / target.path / "clips", _names(chosen))
 
 
 def _tasks(wants: Iterable[tuple[Sample, Want]], order: Order, workers: int) -> list[Task]:
