@@ -77,10 +77,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "vlm-aqa needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)
 
+# The lock files are complete, so nothing is resolved here: pip looks for newer versions of an extra otherwise.
 $(VENV)/.run: requirements.lock | $(VENV)/bin/python
-	$(VENV)/bin/pip install --quiet --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
-	$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	touch $@

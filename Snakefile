@@ -18,16 +18,12 @@ if not workflow.config_settings.configfiles:
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/datasets.smk"
-include: "workflow/rules/pose.smk"
-include: "workflow/rules/media.smk"
-include: "workflow/rules/masks.smk"
-include: "workflow/rules/inference.smk"
-include: "workflow/rules/scoring.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/acquire.smk"
-include: "workflow/rules/wording.smk"
+for stage in (
+    *("common", "datasets", "pose", "media", "masks", "inference"),
+    *("scoring", "analyses", "report", "acquire", "wording"),
+):
+
+    include: f"workflow/rules/{stage}.smk"
 
 
 rule all:

@@ -36,6 +36,14 @@ def arguments() -> argparse.Namespace:
         metavar="FILE",
         help="how clips look and how well poses are known: a file a dataset (scripts/appearance.py)",
     )
+    parser.add_argument(
+        "--sections",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="what analyses wrote for the page, in its order; their drawings lie in the folder of figures",
+    )
     parser.add_argument("--output", type=Path, required=True, help="report.html")
     parser.add_argument("--log", type=Path, help="log file")
     return parser.parse_args()
@@ -50,6 +58,7 @@ def main(args: argparse.Namespace) -> None:
         figures=args.figures,
         metrics=args.metrics,
         appearances=args.appearances,
+        sections=args.sections,
         output=args.output,
     )
     cli.log.info("%s", args.output)

@@ -20,7 +20,7 @@ FLOORS = [
     {"prompts", "models"},
     {"inference"},
     {"scoring"},
-    {"plan", "schema"},
+    {"plan", "schema", "stages"},
     {"reporting"},
 ]
 PYTHON = sorted(LIBRARY.rglob("*.py"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +14,6 @@ from aqa.errors import UserError
 from aqa.grid import Cell, Grid
 from aqa.media.masks import load_masks
 from aqa.pose import needs
-
-LIBRARY = Path(__file__).parent
-
-_RECORDS = ("records.py", "files.py", "checked.py", "config.py", "profiles.py")
-_WALKED = (
-    *("media/clips.py", "media/decode.py", "media/errors.py", "media/picture.py", "media/poses.py"),
-    *("media/posing.py", "media/prepare.py", "media/profile.py", "media/stills.py", "media/walk.py"),
-)
-STAGES: Mapping[str, tuple[str, ...]] = {
-    "embed": ("files.py", "workers.py", "synthetic", "datasets", "../embed.py"),
-    "index": (*_RECORDS, "datasets", "../index.py", "../subset.py", "../examples.py", "../pairs.py"),
-    "pose": (*_RECORDS, "pose", *_WALKED, "../pose.py"),
-    "media": (*_RECORDS, "media", "pose/store.py", "../media.py", "../gather.py"),
-    "masks": (*_RECORDS, "media", "masking", "../propose_masks.py", "../verify_masks.py", "../mask_video.py"),
-    "render": (*_RECORDS, "grid.py", "datasets", "prompts", "models", "inference", "../render.py"),
-    "draft": (
-        *(*_RECORDS, "datasets", "models", "prompts", "inference", "scoring/parse.py"),
-        *("../annotate.py", "../wording.py", "../pairs.py"),
-    ),
-    "score": (
-        *_RECORDS,
-        "grid.py",
-        "inference/drafts.py",
-        "scoring",
-        "../score.py",
-        "../collect.py",
-        "../effects.py",
-    ),
-    "labels": (
-        *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
-        *("masking/verdicts.py", "reporting/describe.py", "reporting/labels.py", "../labels.py"),
-    ),
-    "appearance": (
-        *(*_RECORDS, "media/draw.py", "media/store.py", "reporting/appearance.py", "reporting/contact.py"),
-        *("reporting/thumbnail.py", "../appearance.py"),
-    ),
-    "report": (
-        *(*_RECORDS, "grid.py", "plan.py", "datasets", "media", "prompts", "models", "inference", "scoring"),
-        *("reporting", "../table.py", "../figure.py", "../report.py", "../cells.py"),
-        "../preview.py",
-    ),
-}
-"""Stage -> the parts of the library, and its command lines, that decide its results."""
 
 
 @dataclass(frozen=True)
@@ -321,37 +276,8 @@ def obstacle(plan: Plan) -> str | None:
     return None
 
 
-@cache
-def code(stage: str, dataset: str | None = None) -> str:
-    """Return a digest of the library code that decides a stage's results.
-
-    Snakemake does not see a changed import; rules carry this digest as a parameter instead. With a
-    dataset, the folders of other datasets do not count.
-    """
-    digest = hashlib.sha256()
-    for part in STAGES[stage]:
-        path = LIBRARY / part
-        files = [path] if path.is_file() else sorted(path.rglob("*"))
-        for file in files:
-            if not _decides(file, dataset):
-                continue
-            if file.suffix in {".py", ".j2", ".yaml", ".html", ".css"} and file.is_file():
-                digest.update(file.name.encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
 def _path(model: str, folders: tuple[Path, ...]) -> Path:
     return next(path for folder in folders if (path := folder / f"{model}.yaml").is_file())
-
-
-def _decides(file: Path, dataset: str | None) -> bool:
-    """Say whether a file can change results: not what fetches data, not the folder of another dataset."""
-    if "acquire" in file.parts or file.name == "sources.yaml":
-        return False
-    folder = file.parent
-    own = dataset is None or folder.name == dataset.replace("-", "_")
-    return own or not (folder / "metadata.yaml").is_file()
 
 
 def _resolve(dataset: str, chosen: DatasetConfig) -> datasets.Dataset:

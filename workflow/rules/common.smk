@@ -8,7 +8,8 @@ from aqa.errors import UserError
 from aqa.files import dumps
 from aqa.grid import group
 from aqa.models import needs
-from aqa.plan import code, load, obstacle
+from aqa.plan import load, obstacle
+from aqa.stages import code
 
 try:
     PLAN = load(config, Path(workflow.basedir))

@@ -125,6 +125,7 @@ rule report_page:
         figures=rules.figure1.output,
         metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
         appearances=[f"{RESULTS}/appearance/{dataset}.json" for dataset in DATASETS],
+        sections=SECTIONS,
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
     log:
@@ -139,7 +140,7 @@ rule report_page:
     shell:
         "python $AQA/report.py --scores {input.scores:q} --labels {input.labels:q}"
         " --tables {params.tables:q} --figures {params.figures:q} --metrics {input.metrics:q}"
-        " --appearances {input.appearances:q} --output {output:q} --log {log:q}"
+        " --appearances {input.appearances:q} --sections {input.sections:q} --output {output:q} --log {log:q}"
 
 
 rule cells:

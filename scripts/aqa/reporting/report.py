@@ -24,6 +24,7 @@ from aqa.reporting.layout import LAYOUTS
 from aqa.reporting.metrics import CellMetrics, read_metrics
 from aqa.reporting.notes import POLICIES, interval_note, synthetic
 from aqa.reporting.scores import Scores, read_scores
+from aqa.reporting.section import Drawing, Section, grouped, read_sections
 
 FOLDER = Path(__file__).parent
 FIGURES: Mapping[int, str] = {
@@ -61,6 +62,15 @@ class FigureView:
     image: Attached
 
 
+@dataclass(frozen=True)
+class SectionView:
+    """A section with the drawings, by name, and the files that it shows."""
+
+    section: Section
+    drawings: Mapping[str, Attached]
+    files: tuple[Attached, ...]
+
+
 def write_report(
     *,
     scores: Path,
@@ -70,10 +80,12 @@ def write_report(
     metrics: Sequence[Path],
     output: Path,
     appearances: Sequence[Path] = (),
+    sections: Sequence[Path] = (),
 ) -> None:
     """Write the page from `scores.csv`, the folders of tables and figures, and `metrics.json` files.
 
-    `appearances` are what `scripts/appearance.py` wrote of each dataset.
+    `appearances` are what `scripts/appearance.py` wrote of each dataset; `sections` what analyses wrote
+    (`aqa.reporting.section`), in the order of the page.
 
     All bytes follow from the inputs. Whatever comes from data, a model or the configuration is
     escaped, and the page's own policy forbids scripts and every connection.
@@ -83,8 +95,16 @@ def write_report(
     """
     read = read_scores(scores)
     shown = _tables(tables, read, labels)
-    looks = read_appearances(appearances)
-    write_text(output, page(read, labels, shown, _figures(figures), read_metrics(metrics), appearances=looks))
+    html = page(
+        read,
+        labels,
+        shown,
+        _figures(figures),
+        read_metrics(metrics),
+        appearances=read_appearances(appearances),
+        sections=_sections(sections, figures),
+    )
+    write_text(output, html)
 
 
 def page(
@@ -95,6 +115,7 @@ def page(
     metrics: Sequence[CellMetrics],
     *,
     appearances: Sequence[Appearance] = (),
+    sections: Sequence[SectionView] = (),
 ) -> str:
     """Return the page as HTML."""
     environment = SandboxedEnvironment(
@@ -126,6 +147,8 @@ def page(
         shown=render.shown,
         shown_interval=render.shown_interval,
         figures=figures,
+        sections=sections,
+        grouped=grouped,
         exercises=views.exercise_tables(scores, labels),
         answers=views.answer_rows(scores, labels),
         outcomes=views.OUTCOMES,
@@ -186,6 +209,16 @@ def _figures(folder: Path) -> list[FigureView]:
     ]
     if not found:
         raise UserError(f"{folder}: no figure1.svg; make the figures first (scripts/figure.py)")
+    return found
+
+
+def _sections(files: Sequence[Path], figures: Path) -> list[SectionView]:
+    found = []
+    for path, section in zip(files, read_sections(files), strict=True):
+        names = [part.name for part in section.parts if isinstance(part, Drawing)]
+        drawings = {name: _attached(figures / f"{name}.svg", "image/svg+xml") for name in names}
+        attached = tuple(_attached(path.parent / name, "text/csv") for name in section.files)
+        found.append(SectionView(section, drawings, attached))
     return found
 
 
