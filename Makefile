@@ -7,7 +7,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 SOURCES := scripts tests
 # Tests that need more than the lock file brings; .ci/run installs it and runs them.
 ELSEWHERE := ocr or ultralytics or transformers or vllm
-RULES := Snakefile workflow/rules/*.smk
+RULES := Snakefile workflow/Snakefile workflow/rules/*.smk
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-all estimate preview setup lint config lock clean

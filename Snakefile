@@ -3,9 +3,6 @@
 One file of rules a stage, in data-flow order; any file that README.md names is a target.
 """
 
-import sys
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 min_version("9.10")
@@ -15,11 +12,8 @@ if not workflow.config_settings.configfiles:
     configfile: "config/config.yaml"
 
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
-
-
 for stage in (
-    *("common", "datasets", "pose", "media", "masks", "inference"),
+    *("root", "common", "datasets", "pose", "media", "masks", "inference"),
     *("scoring", "analyses", "report", "acquire", "wording"),
 ):
 

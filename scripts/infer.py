@@ -43,6 +43,7 @@ def arguments(values: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--max-cost-usd", type=_positive, metavar="USD", help="cap of a paid account")
     parser.add_argument("--max-requests", type=_count, metavar="N", help="cap of a remote account")
+    parser.add_argument("--refuse", metavar="WHY", help="send nothing, and say why, if anything is missing")
     parser.add_argument("--attempts", type=_count, default=limits.attempts, help="of each request")
     parser.add_argument("--deadline", type=_positive, default=limits.deadline_s, metavar="SECONDS")
     parser.add_argument(
@@ -69,6 +70,7 @@ def main(values: list[str] | None = None) -> None:
         samples=chosen.samples,
         accept_failed=chosen.accept_failed,
         ask_rejected=chosen.ask_rejected,
+        refuse=chosen.refuse,
         stale_after_s=chosen.stale_after,
         caps=Caps(chosen.max_cost_usd, chosen.max_requests),
         limits=Limits(attempts=chosen.attempts, deadline_s=chosen.deadline),

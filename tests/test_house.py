@@ -20,7 +20,7 @@ FLOORS = [
     {"prompts", "models"},
     {"inference"},
     {"scoring"},
-    {"plan", "schema", "stages"},
+    {"plan", "schema", "stages", "obstacles"},
     {"reporting"},
 ]
 PYTHON = sorted(LIBRARY.rglob("*.py"))

@@ -12,8 +12,6 @@ from aqa.config import Config, DatasetConfig, MediaProfile, ModelFile, Pose, loa
 from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
-from aqa.media.masks import load_masks
-from aqa.pose import needs
 
 
 @dataclass(frozen=True)
@@ -249,70 +247,9 @@ def _needs_texts_or_examples(name: str) -> bool:
     return strategy.examples or strategy.guidelines is not None
 
 
-def obstacle(plan: Plan) -> str | None:
-    """Return why the plan cannot be carried out on this machine yet, as one line; None if it can.
-
-    Checked before jobs start, not while planning: a plan can be looked at without the data.
-    """
-    context = models.Context(media=Path(), seed=plan.config.seed)
-    remote = {model for model, file in plan.models.items() if models.create(file, context).remote}
-    for dataset, chosen in plan.config.datasets.items():
-        made = Path(f"{plan.config.results}/datasets/{dataset}/samples.jsonl")
-        if not plan.embedded(dataset) and not Path(chosen.data).is_dir() and not made.is_file():
-            return f"datasets.{dataset}.data: no folder '{chosen.data}'. {plan.metadata[dataset].access.how}"
-    for dataset in plan.config.datasets:
-        if problem := _no_poses(plan, dataset):
-            return problem
-    for cell in plan.grid:
-        if not plan.models[cell.model].baseline and (leak := _leak(plan, cell.dataset)):
-            return leak
-        answered = Path(plan.file(cell, "responses.jsonl")).is_file()
-        if cell.model in remote and not _may_upload(plan, cell.dataset) and not answered:
-            return (
-                f"{cell.model} is a remote model and the terms of {cell.dataset} "
-                f"({plan.metadata[cell.dataset].licence}) do not allow sending it media; if you have the "
-                f"right to, set datasets.{cell.dataset}.i_may_upload: true"
-            )
-    return None
-
-
 def _path(model: str, folders: tuple[Path, ...]) -> Path:
     return next(path for folder in folders if (path := folder / f"{model}.yaml").is_file())
 
 
 def _resolve(dataset: str, chosen: DatasetConfig) -> datasets.Dataset:
     return datasets.resolve(dataset, None if chosen.data == "embedded" else Path(chosen.data))
-
-
-def _no_poses(plan: Plan, dataset: str) -> str | None:
-    """Return what the dataset's pose backend lacks, where its poses are needed and not there yet."""
-    made = Path(f"{plan.config.results}/pose/{dataset}/manifest.jsonl")
-    if not plan.posed(dataset) or made.is_file():
-        return None
-    lacking = needs.missing(plan.pose(dataset), Path(plan.data(dataset)), made_here=plan.embedded(dataset))
-    return lacking and f"{dataset}: {lacking}"
-
-
-def _leak(plan: Plan, dataset: str) -> str | None:
-    """Return why a model would read the answer in a dataset's pictures, and what to do; None if it cannot."""
-    shows, chosen = plan.metadata[dataset].visible_truth, plan.config.datasets[dataset]
-    if shows is None or chosen.accept_visible_truth:
-        return None
-    if plan.masks(dataset) is None:
-        return (
-            f"{dataset}: {shows}: a model would read the answer; run `snakemake propose_masks_{dataset}`, "
-            f"look at {plan.config.results}/masks/{dataset}/proposed.html and approve its boxes in "
-            f"{chosen.data}/masks.yaml (or leave the dataset out, or set datasets.{dataset}."
-            "accept_visible_truth: true)"
-        )
-    try:
-        for file in plan.own_masks(dataset):
-            load_masks(Path(file))
-    except UserError as error:
-        return str(error)
-    return None
-
-
-def _may_upload(plan: Plan, dataset: str) -> bool:
-    chosen: DatasetConfig = plan.config.datasets[dataset]
-    return plan.embedded(dataset) or chosen.i_may_upload or plan.metadata[dataset].upload

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from masking_clips import DATASET, write_masks
 
-from aqa import plan
+from aqa import obstacles, plan
 from aqa.errors import UserError
 from aqa.masking.verdicts import Verdict, Verification
 from aqa.reporting.describe import labels
@@ -49,7 +49,7 @@ def test_the_embedded_data_bring_their_masks_and_are_verified(load):
     assert made.verified(DATASET) == [f"results/masks/{DATASET}/verified.txt"]
     assert made.verifications() == [f"results/masks/{DATASET}/verification.json"]
     assert made.seen(DATASET) == [f"results/media/{DATASET}/original/native/manifest.jsonl"]
-    assert plan.obstacle(made) is None
+    assert obstacles.obstacle(made) is None
 
 
 def test_skeletons_alone_show_no_board_and_need_no_verification(load):
@@ -59,14 +59,14 @@ def test_skeletons_alone_show_no_board_and_need_no_verification(load):
 
 
 def test_real_data_without_masks_stop_a_model_and_not_a_baseline(load):
-    stopped = plan.obstacle(load(data="data", i_may_upload=True))
+    stopped = obstacles.obstacle(load(data="data", i_may_upload=True))
     assert "\n" not in stopped
     assert f"snakemake propose_masks_{DATASET}" in stopped
     assert f"results/masks/{DATASET}/proposed.html" in stopped
     assert "approve its boxes in data/masks.yaml" in stopped
-    assert plan.obstacle(load(models=("random",), data="data")) is None
+    assert obstacles.obstacle(load(models=("random",), data="data")) is None
     accepted = load(data="data", i_may_upload=True, accept_visible_truth=True)
-    assert plan.obstacle(accepted) is None
+    assert obstacles.obstacle(accepted) is None
     assert accepted.verified(DATASET) == []
 
 
@@ -74,9 +74,9 @@ def test_only_a_reviewed_file_lets_a_model_run(load):
     write_masks(Path("data/masks.yaml"), {"video/1.mp4": []}, status="proposed")
     made = load(data="data", i_may_upload=True)
     assert made.masks(DATASET) == "data/masks.yaml"
-    assert "data/masks.yaml: nobody has approved these boxes" in plan.obstacle(made)
+    assert "data/masks.yaml: nobody has approved these boxes" in obstacles.obstacle(made)
     write_masks(Path("data/masks.yaml"), {"video/1.mp4": []})
-    assert plan.obstacle(load(data="data", i_may_upload=True)) is None
+    assert obstacles.obstacle(load(data="data", i_may_upload=True)) is None
 
 
 def test_the_configured_file_comes_before_the_one_beside_the_data(load):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aqa import plan
+from aqa import obstacles, plan
 from aqa.errors import UserError
 from aqa.plan import Plan
 
@@ -54,19 +54,19 @@ def test_a_persons_word_is_found_beside_the_data_or_where_the_configuration_says
 
 
 def test_what_a_backend_lacks_stops_the_run_before_it_starts(tmp_path: Path) -> None:
-    assert plan.obstacle(load(tmp_path)) is None, "the embedded data bring their own poses"
+    assert obstacles.obstacle(load(tmp_path)) is None, "the embedded data bring their own poses"
     chosen = own(tmp_path)
-    lacking = plan.obstacle(load(tmp_path, **chosen))
+    lacking = obstacles.obstacle(load(tmp_path, **chosen))
     assert lacking is not None and lacking.startswith(f"llm-fms: pose.file: {tmp_path}/data/poses.jsonl is")
-    assert plan.obstacle(load(tmp_path, ORIGINAL, **chosen)) is None, "originals need no poses"
+    assert obstacles.obstacle(load(tmp_path, ORIGINAL, **chosen)) is None, "originals need no poses"
     network = {"pose": {"backend": "ultralytics", "weights": str(tmp_path / "net.onnx")}}
-    assert "net.onnx is missing" in str(plan.obstacle(load(tmp_path, **chosen, **network)))
+    assert "net.onnx is missing" in str(obstacles.obstacle(load(tmp_path, **chosen, **network)))
     (tmp_path / "net.onnx").write_bytes(b"numbers")
     found = load(tmp_path, **chosen, **network)
-    assert plan.obstacle(found) is None
+    assert obstacles.obstacle(found) is None
     assert found.pose_files("llm-fms") == [str(tmp_path / "net.onnx")]
     (tmp_path / "data" / "poses.jsonl").write_text("{}\n")
-    assert plan.obstacle(load(tmp_path, **chosen)) is None
+    assert obstacles.obstacle(load(tmp_path, **chosen)) is None
 
 
 @pytest.mark.parametrize(

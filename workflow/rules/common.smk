@@ -8,24 +8,31 @@ from aqa.errors import UserError
 from aqa.files import dumps
 from aqa.grid import group
 from aqa.models import needs
-from aqa.plan import load, obstacle
+from aqa.obstacles import obstacle, refusal
+from aqa.plan import load
 from aqa.stages import code
 
+# Whose configuration is wrong: this workflow's own, or that of a module of another workflow.
+MODULE = workflow.modifier.namespace
+WHO = f"vlm-aqa, as module {MODULE}" if MODULE else "vlm-aqa"
+
 try:
-    PLAN = load(config, Path(workflow.basedir))
+    PLAN = load(config, ROOT)
 except UserError as error:
-    sys.exit(f"vlm-aqa: {error}")
+    sys.exit(f"{WHO}: {error}")
 
 RESULTS = PLAN.config.results
 LOGS = f"{RESULTS}/logs"
+if workflow.modifier.path_modifier.replace_prefix(RESULTS) != RESULTS:
+    sys.exit(f"{WHO}: `prefix:` does not move data and media; leave it out and set `results` in `config:`")
+
 CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
 
 # Every shell command says `python $AQA/<script>.py`: the Python of the rule's conda environment or, without
-# conda, the one that runs Snakemake.
-shell.prefix(
-    f"export AQA={shlex.quote(str(Path(workflow.basedir) / 'scripts'))}; "
-    + ("" if CONDA else f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
-)
+# conda, the one that runs Snakemake. Variables and no `shell.prefix`, which belongs to whoever uses this module.
+os.environ["AQA"] = str(ROOT / "scripts")
+if not CONDA:
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 wildcard_constraints:
@@ -39,7 +46,7 @@ wildcard_constraints:
 
 onstart:
     if not prepares(workflow.dag_settings.targets) and (problem := obstacle(PLAN)):
-        sys.exit(f"vlm-aqa: {problem}")
+        sys.exit(f"{WHO}: {problem}")
 
 
 def prepares(targets):

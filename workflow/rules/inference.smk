@@ -6,6 +6,8 @@ Makes: one rule for each group of cells that one process can serve, with concret
 finished one asks nothing again.
 """
 
+from functools import cache
+
 for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key).items():
 
     rule:
@@ -66,6 +68,12 @@ rule estimate:
         "python $AQA/estimate.py --config {params.config:q} --root $AQA/.. --log {log:q}"
 
 
+@cache
+def refused(dataset, model):
+    """Return the flag by which a session sends nothing of a dataset that its model must not get."""
+    return flag("--refuse", refusal(PLAN, dataset, model))
+
+
 for key, cells in group(PLAN.grid, PLAN.session_key).items():
     job = needs(PLAN.models[cells[0].model])
 
@@ -98,8 +106,11 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
                 ("--max-cost-usd", PLAN.config.inference.max_cost_usd),
                 ("--max-requests", PLAN.config.inference.max_requests),
             ),
+            refuse=lambda wildcards, cells=cells: next(
+                filter(None, (refused(c.dataset, c.model) for c in cells)), ""
+            ),
             cells=lambda wildcards, output: folders(output),
         shell:
             "python $AQA/infer.py --model-id {params.model} --model {input.model:q}"
             " --samples {input.samples:q} --media {params.media:q} --journals {params.journals:q}"
-            " --seed {params.seed} --accept-failed {params.accept} {params.again} {params.caps} --cells {params.cells:q} --log {log:q}"
+            " --seed {params.seed} --accept-failed {params.accept} {params.again} {params.caps} {params.refuse} --cells {params.cells:q} --log {log:q}"

@@ -37,7 +37,10 @@ log = logging.getLogger("aqa.session")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a session is to do. The model's file decides `limits.concurrency`."""
+    """What a session is to do. The model's file decides `limits.concurrency`.
+
+    `refuse` says why nothing may be sent to the model, if nothing may.
+    """
 
     model_id: str
     model_file: Path
@@ -48,6 +51,7 @@ class Plan:
     samples: Sequence[Path] = ()
     accept_failed: float = 0.0
     ask_rejected: bool = False
+    refuse: str | None = None
     stale_after_s: float = STALE_AFTER_S
     caps: Caps = field(default_factory=Caps)
     limits: Limits = field(default_factory=Limits)
@@ -89,6 +93,8 @@ def run(plan: Plan) -> Tally:
         for cell in cells:
             cell.ask_rejected = plan.ask_rejected
         if any(cell.missing() or intents.live(cell.journal) for cell in cells):
+            if plan.refuse is not None:
+                raise UserError(plan.refuse)
             leases = stack.enter_context(Leases((cell.journal for cell in cells), plan.stale_after_s))
             for cell in cells:  # A former holder may have gone on until the lease was ours.
                 cell.read_journal()
