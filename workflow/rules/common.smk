@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 
 from aqa.config import REPRESENTATIONS, TASKS
 from aqa.errors import UserError
@@ -30,9 +31,9 @@ CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deplo
 
 # Every shell command says `python $AQA/<script>.py`: the Python of the rule's conda environment or, without
 # conda, the one that runs Snakemake. Variables and no `shell.prefix`, which belongs to whoever uses this module.
-os.environ["AQA"] = str(ROOT / "scripts")
+os.environ |= {"AQA": str(ROOT / "scripts")}
 if not CONDA:
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    os.environ |= {"PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])}
 
 
 wildcard_constraints:
@@ -53,6 +54,12 @@ def prepares(targets):
     """Say whether a run only brings data or makes files on masks: what mends an obstacle must not meet it."""
     names = ("acquire_", "provenance", "propose_masks_", f"{RESULTS}/masks/")
     return bool(targets) and all(str(target).startswith(names) for target in targets)
+
+
+@cache
+def refused(dataset, model):
+    """Return the flag by which a session sends nothing of a dataset that its model must not get."""
+    return flag("--refuse", refusal(PLAN, dataset, model))
 
 
 def flag(name, value):

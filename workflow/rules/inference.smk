@@ -6,8 +6,6 @@ Makes: one rule for each group of cells that one process can serve, with concret
 finished one asks nothing again.
 """
 
-from functools import cache
-
 for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key).items():
 
     rule:
@@ -66,12 +64,6 @@ rule estimate:
         config=PLAN.config.model_dump_json(),
     shell:
         "python $AQA/estimate.py --config {params.config:q} --root $AQA/.. --log {log:q}"
-
-
-@cache
-def refused(dataset, model):
-    """Return the flag by which a session sends nothing of a dataset that its model must not get."""
-    return flag("--refuse", refusal(PLAN, dataset, model))
 
 
 for key, cells in group(PLAN.grid, PLAN.session_key).items():
