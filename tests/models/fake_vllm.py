@@ -4,6 +4,9 @@ Like vLLM it starts a worker, here in a session of its own, so that no process g
 folder keeps, over starts: `starts` (a line of JSON a start: pids, arguments), `received` (digest and text
 of a request a line), and the deaths that are still due. Faults are its first arguments; all other
 arguments are vLLM's.
+
+Over several nodes it is as strict as vLLM: the first node answers when all others have come to its master
+port, each with its own rank and otherwise the same arguments. When one is lost it says nothing, and hangs.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -66,6 +71,8 @@ class Fake(Server):
     async def _completions(self, request: web.Request) -> web.StreamResponse:
         if self.dead:
             return web.json_response({"error": {"message": "EngineDeadError"}}, status=500)
+        while lost.is_set():
+            await asyncio.sleep(0.1)
         if self.answered == self.faults.die_after and self._death_is_due():
             if not self.faults.engine_only:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -90,6 +97,39 @@ def append(path: Path, line: str) -> None:
         stream.write(line + "\n")
 
 
+lost = threading.Event()
+"""Set when a node is gone: a collective operation never ends then."""
+
+
+def gather(flags: argparse.Namespace, shared: list[str]) -> None:
+    """On the first node: wait until all others are there, and notice when one goes."""
+    door = socket.create_server((flags.master_addr, flags.master_port))
+    ranks = set()
+    while len(ranks) < flags.nnodes - 1:
+        node, _ = door.accept()
+        rank, *theirs = json.loads(node.makefile().readline())
+        if theirs != shared or rank in ranks or not 0 < rank < flags.nnodes:
+            sys.exit(f"ValueError: node {rank} was started with {theirs}, the first one with {shared}")
+        ranks.add(rank)
+        threading.Thread(target=lambda node=node: (node.recv(1), lost.set()), daemon=True).start()
+
+
+def follow(flags: argparse.Namespace, shared: list[str]) -> None:
+    """On another node: come to the first one, then work until it is ended."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            first = socket.create_connection((flags.master_addr, flags.master_port))
+            break
+        except OSError:
+            if time.monotonic() > until:
+                sys.exit("RuntimeError: the first node cannot be reached")
+            time.sleep(0.05)
+    first.sendall(json.dumps([flags.node_rank, *shared]).encode() + b"\n")
+    while True:
+        time.sleep(60)
+
+
 async def serve(flags: argparse.Namespace, faults: argparse.Namespace) -> None:
     """Serve until the process is ended."""
     rules = Rules(model=flags.served_model_name, api_key=os.environ["VLLM_API_KEY"], delay=faults.delay)
@@ -110,11 +150,22 @@ def parse(values: list[str]) -> tuple[argparse.Namespace, argparse.Namespace]:
     faults.add_argument("--deaths", type=int, default=1_000, help="how many starts end in death")
     faults.add_argument("--engine-only", action="store_true", help="only the engine dies; HTTP goes on")
     flags = argparse.ArgumentParser()
-    for name in ("--model", "--served-model-name", "--host"):
+    headless = "--headless" in values
+    for name in ("--model", "--served-model-name"):
         flags.add_argument(name, required=True)
-    flags.add_argument("--port", type=int, required=True)
+    if headless:
+        flags.add_argument("--headless", action="store_true")
+    else:
+        flags.add_argument("--host", required=True)
+        flags.add_argument("--port", type=int, required=True)
+        flags.add_argument("--api-server-count", type=int)
+    flags.add_argument("--nnodes", type=int, default=1)
+    flags.add_argument("--node-rank", type=int, default=0)
+    flags.add_argument("--master-addr")
+    flags.add_argument("--master-port", type=int)
     known, rest = faults.parse_known_args(values)
-    return flags.parse_known_args(rest)[0], known
+    read, known.shared = flags.parse_known_args(rest)
+    return read, known
 
 
 def main() -> None:
@@ -125,13 +176,18 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     idle = [sys.executable, "-IS", "-c", STUBBORN if faults.stubborn else WORKER]
     worker = subprocess.Popen(idle, start_new_session=True, stdin=subprocess.PIPE)
-    start: dict[str, Any] = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:]}
+    rank = flags.node_rank
+    start: dict[str, Any] = {"rank": rank, "pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:]}
     append(faults.state / "starts", json.dumps(start))
     print("fake vLLM: loading weights", flush=True)
     if faults.fail_start:
         sys.exit("ValueError: No available memory for the cache blocks")
     if faults.port_taken and first:
         sys.exit("OSError: [Errno 98] Address already in use")
+    if rank:
+        follow(flags, faults.shared)
+    if flags.nnodes > 1:
+        gather(flags, faults.shared)
     time.sleep(faults.slow_start)
     asyncio.run(serve(flags, faults))
 

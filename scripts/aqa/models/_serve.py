@@ -24,6 +24,7 @@ _OURS = {
     "root-path": "the server is asked at its root",
     "config": "write the flags here",
     "headless": "the session asks the server itself",
+    **dict.fromkeys(("nnodes", "node-rank", "master-addr", "master-port"), "set resources.nodes"),
     "grpc": "the session asks over HTTP",
     "trust-request-mm-kwargs": "requests carry no such arguments",
 }

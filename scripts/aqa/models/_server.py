@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from aqa.errors import UserError
 from aqa.models import _supervisor
+from aqa.models._nodes import Commands, Nodes, environment
 from aqa.models._orphans import end_orphans, end_recorded, private_folder
 
 log = logging.getLogger("aqa.server")
@@ -51,7 +52,8 @@ class Launch:
 
     `command` is the program and its first arguments, `flags` the rest without host and port. `model` is
     the name that the server must list. `patience_s` bounds a start, `grace_s` an end. `restarts`: after so
-    many deaths in a row without an answer in between the server is given up.
+    many deaths in a row without an answer in between the server is given up. `nodes`: the machines, where
+    they are several; when one of them ends, the server has died.
     """
 
     command: Sequence[str]
@@ -61,6 +63,7 @@ class Launch:
     patience_s: float = 3600.0
     grace_s: float = 5.0
     restarts: int = 3
+    nodes: Nodes | None = None
 
 
 class _Death(Exception):
@@ -189,19 +192,28 @@ class Server:
     async def _start_once(self) -> None:
         self.port = _free_port()
         launch = self._launch
-        command = [*launch.command, *launch.flags, "--host=127.0.0.1", f"--port={self.port}"]
+        commands = Commands([*launch.command, *launch.flags], [])
+        inherited: Mapping[str, str] = os.environ
+        if launch.nodes is not None:
+            made = launch.nodes.commands(launch.command, launch.flags, _free_port(""), launch.grace_s)
+            commands, inherited = made, environment(inherited)
+        command = [*commands.first, "--host=127.0.0.1", f"--port={self.port}"]
         log.info("starting the model server: %s", " ".join(command))
+        for other in commands.others:
+            log.info("with another node: %s", " ".join(other))
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-I", _supervisor.__file__, "--record", str(self._record)),
                 *("--log", str(self.log), "--session", str(os.getpid())),
-                *("--grace", str(launch.grace_s), "--", *command),
+                *("--grace", str(launch.grace_s)),
+                *(f"--other={json.dumps(other)}" for other in commands.others),
+                *("--", *command),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, **launch.environment, "VLLM_API_KEY": self.key},
+            env={**inherited, **launch.environment, "VLLM_API_KEY": self.key},
         )
         self.starts += 1
         began = time.monotonic()
@@ -324,9 +336,9 @@ class Server:
         log.error("the model server's last lines (%s):\n%s", self.log, "\n".join(lines))
 
 
-def _free_port() -> int:
+def _free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 

@@ -6,6 +6,10 @@ the session ended, it ends the server and everything that the server started: SI
 SIGKILL. When the server ends by itself it ends the rest and exits with the server's status. It has a
 session of its own, so that what kills the session's process group does not reach it.
 
+A server over several machines has a process here for each other one (`--other`): the launcher that started
+it there. When one ends, all do. What runs there is a supervisor again, without a record and a log of its own:
+the launcher's standard input is a pipe from here, and its output goes into the server's log.
+
 Only the standard library: it starts in milliseconds and imports nothing of the environment. The rest of
 this module says what /proc knows about processes; where there is no /proc, the process group must do.
 """
@@ -27,6 +31,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _POLL_S = 0.2
+_FAR_S = 3.0
+"""What the end of another machine may take longer than the grace: its supervisor ends the family there."""
+
 _RECORD_EVERY_S = 1.0
 _DEATH_SIGNAL, _CHILD_SUBREAPER = 1, 36
 """Options of prctl(2)."""
@@ -98,25 +105,35 @@ def boot() -> str:
 class Supervisor:
     """One server and all that it starts."""
 
-    def __init__(self, command: list[str], record: Path, session: int, grace_s: float) -> None:
+    def __init__(
+        self, commands: list[list[str]], record: Path | None, session: int | None, grace_s: float
+    ) -> None:
         self._record = record
         self._grace_s = grace_s
         self._status: int | None = None
         self._asked_to_end = False
+        self._ending = False
         self._recorded: list[Process] = []
-        self._about = {"boot": boot(), "session": alive(session), "supervisor": alive(os.getpid())}
+        owner = None if session is None else alive(session)
+        self._about = {"boot": boot(), "session": owner, "supervisor": alive(os.getpid())}
         self._write([])
         signal.signal(signal.SIGTERM, self._on_signal)
-        try:
-            self._server = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=_in_child,  # noqa: PLW1509 - a process of one thread
-            ).pid
-        except OSError as error:
-            record.unlink(missing_ok=True)
-            sys.exit(f"{command[0]}: cannot be started ({error.strerror})")
+        self._running: dict[int, str] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
+        for number, command in enumerate(commands):
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE if number else subprocess.DEVNULL,
+                    start_new_session=True,
+                    preexec_fn=_in_child,  # noqa: PLW1509 - a process of one thread
+                )
+            except OSError as error:
+                self._end()
+                self._forget()
+                sys.exit(f"{command[0]}: cannot be started ({error.strerror})")
+            self._started.append(process)  # Holds the pipes open.
+            self._running[process.pid] = f"node-{number}" if number else ""
 
     def run(self) -> int:
         """Wait until the pipe closes or the server ends; end everything; return the server's status."""
@@ -128,7 +145,7 @@ class Supervisor:
                 recorded_at = time.monotonic()
         self._remember()
         self._end()
-        self._record.unlink(missing_ok=True)
+        self._forget()
         return self._status or 0
 
     def _on_signal(self, *_: Any) -> None:
@@ -136,12 +153,15 @@ class Supervisor:
 
     def _end(self) -> None:
         """End the server as it likes to be ended, then by force what is left of its family."""
-        if self._status is None:  # Not reaped yet, so the number is still the server's.
-            os.kill(self._server, signal.SIGTERM)
-            self._wait(self._grace_s, lambda: self._status is not None)
+        self._ending = True
+        for pid in self._running:  # Not reaped yet, so the numbers are still theirs.
+            os.kill(pid, signal.SIGTERM)
+        far = _FAR_S if len(self._started) > 1 else 0.0
+        self._wait(self._grace_s + far, lambda: not self._running)
         if not self._about["boot"]:
-            with contextlib.suppress(OSError):
-                os.killpg(self._server, signal.SIGKILL)
+            for process in self._started:
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)
         self._wait(min(self._grace_s, 1.0), lambda: not family(os.getpid()))
         until = time.monotonic() + 10
         while (left := family(os.getpid())) and time.monotonic() < until:
@@ -160,9 +180,15 @@ class Supervisor:
         """Take leave of ended children, adopted ones too, and keep the server's status."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == self._server:
+                name = self._running.pop(ended[0], None)
+                if name is not None and self._status is None:
                     code = os.waitstatus_to_exitcode(ended[1])
                     self._status = 128 - code if code < 0 else code
+                    if name and not self._ending:
+                        print(
+                            f"{name}: error: ended with status {self._status}, and so the server", flush=True
+                        )
+                        self._status = self._status or 1
 
     def _remember(self) -> None:
         processes = family(os.getpid())
@@ -170,7 +196,13 @@ class Supervisor:
             self._recorded = processes
             self._write(processes)
 
+    def _forget(self) -> None:
+        if self._record is not None:
+            self._record.unlink(missing_ok=True)
+
     def _write(self, processes: list[Process]) -> None:
+        if self._record is None:
+            return
         temporary = self._record.with_suffix(".new")
         temporary.write_text(json.dumps({**self._about, "processes": processes}))
         temporary.replace(self._record)
@@ -197,19 +229,22 @@ def _in_child() -> None:
 def main() -> None:
     """Run a server until it or the session ends."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--record", type=Path, required=True)
-    parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--session", type=int, required=True)
+    parser.add_argument("--record", type=Path)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--session", type=int)
     parser.add_argument("--grace", type=float, required=True)
+    parser.add_argument("--other", type=json.loads, action="append", default=[], help="a command, as JSON")
     parser.add_argument("command", nargs="+")
     chosen = parser.parse_args()
-    log = os.open(chosen.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    if chosen.log is not None:
+        log = os.open(chosen.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _prctl(_CHILD_SUBREAPER, 1)
-    supervisor = Supervisor(chosen.command, chosen.record, chosen.session, chosen.grace)
+    commands = [chosen.command, *chosen.other]
+    supervisor = Supervisor(commands, chosen.record, chosen.session, chosen.grace)
     sys.exit(supervisor.run())
 
 

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from aqa.config import ModelFile, parse
 from aqa.errors import UserError
-from aqa.models import _serve
+from aqa.models import _nodes, _serve
 from aqa.models._metrics import Counts, read_counts
+from aqa.models._nodes import Nodes
 from aqa.models._server import Launch, Server
 from aqa.models.base import Context, Reply, TransientError, Unbilled
 from aqa.models.openai import ClientOptions, OpenAI, check
@@ -73,6 +74,19 @@ class Options(ClientOptions):
     environment: dict[str, str] = Field(
         default_factory=dict, description="Environment variables for the server, besides the session's."
     )
+    launcher: tuple[str, ...] = Field(
+        _nodes.SRUN,
+        min_length=1,
+        description="With resources.nodes: program and arguments that run the command behind them on another "
+        "node, its arguments unchanged, and pass standard input on to it. {rank} is the node's number, from "
+        "1, {nodes} how many there are, {job} the number of the Slurm job.",
+    )
+    address: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$",
+        description="With resources.nodes: the address under which the other nodes reach the first one; null "
+        "takes its host name. vLLM trusts who reaches it there: use a private network.",
+    )
     guided: bool = Field(
         False,
         description="Let the server accept nothing but a JSON answer in the right form. Off in the study, "
@@ -102,15 +116,16 @@ def create(model: ModelFile, context: Context, place: str = "model") -> VLLM:
             f"{place}: options.revision is '{options.revision}': with trust_remote_code it must be the "
             "commit that you have reviewed, 40 hexadecimal digits"
         )
-    wanted, gpus = (model.resources or {}).get("gpu"), _serve.gpus(flags)
-    if wanted and wanted != gpus:
+    number = _nodes.from_resources(model.resources or {}, _serve.gpus(flags), place)
+    nodes = Nodes(number, options.launcher, options.address) if number > 1 else None
+    if nodes is not None and flags.get("distributed-executor-backend", "mp") != "mp":
         raise UserError(
-            f"{place}: resources.gpu is {wanted}, but the server's parallel sizes make {gpus}; make them "
-            "equal"
+            f"{place}: options.serve.distributed-executor-backend must be mp over several nodes, which "
+            "vLLM launches itself"
         )
     flags = _with_frames(flags, options.video, place)
     flags.setdefault("generation-config", "vllm")  # What `sampling` says, not what comes with the weights.
-    return VLLM(model, options, flags, context, place)
+    return VLLM(model, options, flags, context, place, nodes=nodes)
 
 
 def _with_frames(flags: _serve.Serve, video: str, place: str) -> _serve.Serve:
@@ -140,9 +155,17 @@ class VLLM(Unbilled):
     remote = False
 
     def __init__(
-        self, model: ModelFile, options: Options, flags: _serve.Serve, context: Context, place: str
+        self,
+        model: ModelFile,
+        options: Options,
+        flags: _serve.Serve,
+        context: Context,
+        place: str,
+        *,
+        nodes: Nodes | None = None,
     ) -> None:
         self._options = options
+        self._nodes = nodes
         self._flags = flags
         self._place = place
         self._logs = context.logs
@@ -181,6 +204,7 @@ class VLLM(Unbilled):
                 patience_s=options.start_s,
                 grace_s=options.stop_s,
                 restarts=options.restarts,
+                nodes=self._nodes,
             ),
             self._logs,
         )
@@ -235,6 +259,7 @@ class VLLM(Unbilled):
             "server": "vllm",
             "version": version,
             "command": [*self._command(), *self._arguments()],
+            "nodes": self._nodes.number if self._nodes else 1,
             "restarts": server.causes,
             **counts.report(),
         }
@@ -271,8 +296,10 @@ class VLLM(Unbilled):
         program = self._command()[0]
         if "/" in program and not Path(program).is_file():
             raise UserError(f"{self._place}: no program '{program}' (options.command, or {PYTHON})")
+        if self._nodes is not None:
+            self._nodes.check(self._place)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        needed = _serve.gpus(self._flags)
+        needed = _serve.gpus(self._flags) // (self._nodes.number if self._nodes else 1)
         if visible and len(visible.split(",")) < needed:
             raise UserError(
                 f"{self._place}: the server needs {needed} GPUs, but CUDA_VISIBLE_DEVICES is '{visible}'; "
