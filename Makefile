@@ -6,7 +6,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 SOURCES := scripts tests
 # Tests that need more than the lock file brings; .ci/run installs it and runs them.
-ELSEWHERE := ocr or ultralytics or transformers or vllm
+ELSEWHERE := ocr or ultralytics or transformers or vllm or envs
 RULES := Snakefile workflow/Snakefile workflow/rules/*.smk
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -263,6 +263,12 @@ class Config(Section):
         default_factory=lambda: {"native": MediaProfile()},
         description="Media profiles, by a name that says what they do; a model's file names one.",
     )
+    container: str | None = Field(
+        None,
+        min_length=1,
+        description="Image that holds the environments (docs/environments.md), for "
+        "`snakemake --sdm conda apptainer`; null: none.",
+    )
     media: MediaStage = Field(default_factory=MediaStage, description="How clips are prepared.")
     pose: Pose = Field(default_factory=Pose, description="How joints are found; a dataset may have its own.")
     cells: Cells = Field(default_factory=Cells, description="The cells of the experiment.")

@@ -36,6 +36,11 @@ if not CONDA:
     os.environ |= {"PATH": os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])}
 
 
+if PLAN.config.container is not None:
+
+    containerized: PLAN.config.container
+
+
 wildcard_constraints:
     dataset="|".join(map(re.escape, PLAN.config.datasets)),
     task="|".join(TASKS),
