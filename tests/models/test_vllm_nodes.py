@@ -16,7 +16,7 @@ from aqa import models
 from aqa.config import ModelFile
 from aqa.errors import UserError
 from aqa.models import _supervisor
-from aqa.models._nodes import Nodes, environment
+from aqa.models._nodes import SRUN, Nodes, environment
 
 HERE = Path(__file__).parent
 SIXTEEN = {"tensor-parallel-size": 8, "pipeline-parallel-size": 2, "api-server-count": 4}
@@ -49,6 +49,12 @@ def test_the_commands_are_those_of_the_documentation(monkeypatch):
         ]
         for rank in (1, 2)
     ]
+
+
+def test_the_documentation_shows_the_launcher_as_it_is():
+    page = (HERE.parents[1] / "docs" / "environments.md").read_text()
+    written = " ".join(SRUN).replace("{job}", "$SLURM_JOB_ID").replace("{rank}", "1")
+    assert written in page
 
 
 def test_a_launcher_of_ones_own_is_a_list_with_the_nodes_number_in_it():

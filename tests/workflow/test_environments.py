@@ -3,6 +3,7 @@
 import os
 import re
 
+import apptainer_double
 import conda_double
 import pytest
 import yaml
@@ -36,6 +37,7 @@ def small(tmp_path):
     return study
 
 
+@pytest.mark.thorough
 def test_with_conda_each_stage_runs_in_the_environment_that_its_rule_names(small, tmp_path):
     found = conda_double.install(tmp_path / "conda")
     cell = "results/cells/mtl-aqa/judge/original/base/random/metrics.json"
@@ -85,6 +87,24 @@ def test_a_containers_recipe_makes_every_environment(tmp_path, form):
     for name in ENVIRONMENTS:
         for pin in yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())["dependencies"][-1]["pip"]:
             assert pin in recipe
+
+
+@pytest.mark.thorough
+def test_in_a_container_each_stage_runs_in_the_images_environments(small, tmp_path):
+    """As docs/environments.md says: write the recipe, build it, name the image."""
+    conda = conda_double.install(tmp_path / "outside")
+    recipe = small.make("--containerize", "apptainer", **conda).output
+    path = apptainer_double.install(tmp_path / "image", recipe, small.folder)
+    # Snakemake asks the conda outside for its platform, and for nothing else.
+    (tmp_path / "outside" / "created").mkdir()
+    outside = f"{tmp_path / 'outside' / 'bin'}{os.pathsep}{path}"
+    (small.folder / "aqa.sif").touch()
+    chosen = ("--sdm", "conda", "apptainer", "--config", "container=aqa.sif")
+    cell = "results/cells/mtl-aqa/judge/original/base/random/metrics.json"
+    small.make(cell, *chosen, PATH=outside)
+    executed = (tmp_path / "image" / "executed").read_text()
+    for script in ("index", "media", "render", "infer", "score"):
+        assert re.search(rf"activate '?/conda-envs/\w+'?; .*python \$AQA/{script}\.py", executed)
 
 
 @pytest.mark.envs

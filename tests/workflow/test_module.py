@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from workflow_runs import ROOT, Study
 
 from aqa.datasets.mtl_aqa import embedded
@@ -107,6 +108,7 @@ def test_a_module_without_a_configuration_says_so(tmp_path):
     assert "Traceback" not in run.output
 
 
+@pytest.mark.thorough
 def test_what_stops_a_run_before_its_jobs_stops_a_module_before_anything_is_sent(tmp_path):
     """Snakemake ignores a module's `onstart`: the session itself must refuse."""
     study = other(
@@ -158,6 +160,7 @@ def published(tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_a_module_from_a_repository_brings_its_scripts_as_snakedeploy_writes_it(tmp_path, published):
     """`github(…)` with its server exchanged for a folder, and nothing else."""
     study = other(tmp_path / "other", 'github("us/vlm-aqa", path="workflow/Snakefile", tag="v1")')
@@ -186,3 +189,13 @@ def test_the_catalogs_entry_plans_the_same_as_the_workflows_own(tmp_path):
         study.configure(**JUDGED)
         plans.append(study.make("-n").jobs)
     assert plans[0] == plans[1] != {}
+
+
+def test_what_the_catalog_looks_for_is_there():
+    shown = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert shown["mandatory-flags"]["flags"] == []
+    assert shown["software-stack-deployment"]["conda"] is shown["report"] is True
+    assert "## As a module" in (ROOT / "config" / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme
+    assert "workflow" in readme
