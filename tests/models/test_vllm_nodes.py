@@ -42,7 +42,7 @@ def test_the_commands_are_those_of_the_documentation(monkeypatch):
     assert others == [
         [
             *("srun", "--jobid=77", "--overlap", "--nodes=1", "--ntasks=1", f"--relative={rank}"),
-            *("--cpu-bind=none", "--kill-on-bad-exit=1"),
+            "--cpu-bind=none",
             *(sys.executable, "-I", _supervisor.__file__, "--grace", "5.0", "--"),
             *("py", "-m", "vllm", "--model=org/big", "--tensor-parallel-size=8", "--x=a b; c"),
             *(*shared, f"--node-rank={rank}", "--headless"),

@@ -20,7 +20,7 @@ from aqa.models import _supervisor
 
 SRUN = (
     *("srun", "--jobid={job}", "--overlap", "--nodes=1", "--ntasks=1", "--relative={rank}"),
-    *("--cpu-bind=none", "--kill-on-bad-exit=1"),
+    "--cpu-bind=none",
 )
 """A step of the Slurm job that the session runs in, on its node number `rank`, counted from 0."""
 
