@@ -19,7 +19,7 @@ from aqa.config import ModelFile
 from aqa.files import digest, write_jsonl
 from aqa.media.store import read_frames
 from aqa.models import Context
-from aqa.models._transformers_frames import pack, unpack
+from aqa.models._frames import pack, unpack
 from aqa.records import MediaPart, Request
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -17,7 +17,7 @@ from local_models import ask, film, frames_of, model_file, opened, request, tiny
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
 
 from aqa.errors import UserError
-from aqa.models._transformers_qwen import VideoSettings
+from aqa.models._qwen_pixels import VideoSettings
 from tiny_qwen3vl import TEMPORAL_PATCH, TOKEN_SIDE
 
 pytestmark = pytest.mark.transformers
@@ -108,9 +108,9 @@ def test_a_still_video_has_the_pixels_of_an_image(weights: Path, tmp_path: Path)
     engine = opened(model_file(weights, video="video"), tmp_path)
     [frames] = frames_of(tmp_path, request(film(tmp_path, "a", [5], size=96)))
     patches, grid = SETTINGS.patches(np.concatenate([frames, frames]))
-    official = engine._prompts._images(images=[frames[0]], return_tensors="np")
-    assert official["image_grid_thw"].tolist() == [list(grid)]
-    np.testing.assert_allclose(patches, official["pixel_values"], atol=1e-6)
+    official, grids = engine._prompts._prompts._images([frames[0]])
+    assert grids == [grid]
+    np.testing.assert_allclose(patches, official, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [96, 150])

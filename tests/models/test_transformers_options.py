@@ -16,8 +16,8 @@ from aqa.config import ModelFile
 from aqa.errors import UserError
 from aqa.models import Context
 from aqa.models import _transformers_sampling as sampling
-from aqa.models._transformers_frames import pack, unpack
-from aqa.models._transformers_weights import Weights
+from aqa.models._frames import pack, unpack
+from aqa.models._weights import Weights
 from aqa.records import MediaPart
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -27,30 +27,16 @@ from transformers import (
 
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
+from aqa.models._frames import Frames
+from aqa.models._in_process import Cancelled, Generated
 from aqa.models._sampling import Scalar
-from aqa.models._transformers_frames import Frames
 from aqa.models._transformers_prompt import GenericPrompts, Prepared, Prompts
-from aqa.models._transformers_qwen import MODEL_TYPES, QwenPrompts
-from aqa.models._transformers_weights import Weights
+from aqa.models._transformers_qwen import MODEL_TYPES, TorchQwenPrompts
+from aqa.models._weights import Weights
 from aqa.records import Request
 
 if TYPE_CHECKING:
     from aqa.models.transformers import Options
-
-
-class Cancelled(Exception):
-    """Nobody waits for this answer any more."""
-
-
-@dataclass(frozen=True)
-class Generated:
-    """A text, its tokens counted; `cut`: the token limit was reached before the end."""
-
-    text: str
-    cut: bool
-    prompt_tokens: int
-    completion_tokens: int
-    reused_tokens: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,7 @@ class _Prefix:
     delta: Any
 
 
-class Engine:
+class TorchEngine:
     """One model with its tokenizer and processors. Not thread-safe: one request at a time."""
 
     def __init__(
@@ -312,7 +298,7 @@ def _prompts(folder: Path, config: Any, options: Options, code: bool, place: str
             images = AutoImageProcessor.from_pretrained(folder, backend="pil", **common)
             _override(images, options.image_processor, place)
             _require_template(folder, tokenizer.chat_template, place)
-            return tokenizer, QwenPrompts(folder, config, tokenizer, images, options)
+            return tokenizer, TorchQwenPrompts(folder, config, tokenizer, images, options)
         processor = AutoProcessor.from_pretrained(folder, backend="pil", **common)
     except (ImportError, OSError, ValueError, TypeError) as error:
         cause = " ".join(str(error).split())[:400]

@@ -10,7 +10,8 @@ import torch
 from jinja2 import TemplateError
 
 from aqa.errors import UserError
-from aqa.models._transformers_frames import Frames
+from aqa.models._conversation import conversation, refused
+from aqa.models._frames import Frames
 from aqa.records import MediaPart, Message
 
 if TYPE_CHECKING:
@@ -81,35 +82,3 @@ class GenericPrompts:
             raise refused(error) from None
         inputs = {name: value for name, value in made.items() if isinstance(value, torch.Tensor)}
         return Prepared(ids=inputs.pop("input_ids"), prefix=0, media=(), inputs=inputs)
-
-
-def refused(error: Exception) -> UserError:
-    """Return what to tell a user whose prompts do not fit the model's chat template."""
-    cause = " ".join(str(error).split())[:300]
-    return UserError(
-        f"the model's chat template refuses a prompt ({type(error).__name__}: {cause}); leave the strategy "
-        "out for this model, or change `system` or options.chat_template_kwargs"
-    )
-
-
-def conversation(messages: Sequence[Message], *, video: bool, times: bool) -> list[dict[str, Any]]:
-    """Return the messages in the form that chat templates take.
-
-    With `video` a clip is one part, else each of its frames is; `times` writes the time before each frame.
-    """
-    turns = []
-    for message in messages:
-        content: list[dict[str, Any]] = []
-        for part in message.content:
-            if not isinstance(part, MediaPart):
-                content.append({"type": "text", "text": part.text})
-            elif part.kind == "image":
-                content.append({"type": "image"})
-            elif video:
-                content.append({"type": "video"})
-            else:
-                for time in part.timestamps:
-                    content += [{"type": "text", "text": f"<{time:.1f} seconds>"}] * times
-                    content.append({"type": "image"})
-        turns.append({"role": message.role, "content": content})
-    return turns

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal
 
 import orjson
 from pydantic import Field
@@ -17,17 +13,11 @@ from pydantic import Field
 from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
-from aqa.models._chat import ThinkTags, split_thinking
-from aqa.models._clips import Clips
-from aqa.models._transformers_frames import pack, unpack
-from aqa.models._transformers_weights import Weights
-from aqa.models.base import Context, Reply, Unbilled
-from aqa.records import MediaPart, Outcome, Request, Usage
+from aqa.models._chat import ThinkTags
+from aqa.models._in_process import Engine, InProcess, check_concurrency
+from aqa.models._weights import Weights
+from aqa.models.base import Context
 
-if TYPE_CHECKING:
-    from aqa.models._transformers_engine import Engine, Generated
-
-_MOST_AT_ONCE = 4
 _NEEDED = ("torch", "transformers", "PIL")
 
 
@@ -117,11 +107,7 @@ def create(model: ModelFile, context: Context, place: str = "model") -> Transfor
         )
     if options.video == "video" and options.frame_times:
         raise UserError(f"{place}: options.frame_times is for video: frames; a video has its times already")
-    if model.concurrency > _MOST_AT_ONCE:
-        raise UserError(
-            f"{place}: concurrency is {model.concurrency}, but this backend answers one request at a time "
-            f"and the others would wait into their deadline; set concurrency: 2 (at most {_MOST_AT_ONCE})"
-        )
+    check_concurrency(model, place)
     try:
         orjson.dumps([options.image_processor, options.chat_template_kwargs])
     except TypeError as error:
@@ -129,23 +115,13 @@ def create(model: ModelFile, context: Context, place: str = "model") -> Transfor
     return Transformers(model, options, context, place)
 
 
-class Transformers(Unbilled):
-    """One model in this process. Requests are answered one after another, in the order of `ask`.
-
-    An answer depends on the request alone: not on what was asked before, nor on how many wait.
-    """
-
-    remote = False
+class Transformers(InProcess):
+    """One model of transformers in this process; see `InProcess`."""
 
     def __init__(self, model: ModelFile, options: Options, context: Context, place: str) -> None:
+        super().__init__(place, context.media, options.think_tags, options.cache_mb)
         self._options = options
-        self._place = place
         self._sampling = dict(model.sampling)
-        self._folder = context.media
-        self._stopping = threading.Event()
-        self._clips: Clips
-        self._worker: ThreadPoolExecutor
-        self._engine: Engine | None = None
 
     @cached_property
     def _weights(self) -> Weights:
@@ -185,82 +161,6 @@ class Transformers(Unbilled):
             "think_tags": options.think_tags,
         }
 
-    async def __aenter__(self) -> Self:
-        """Load the model.
-
-        Raises:
-            UserError: a package is missing, the weights cannot be had or loaded, or there is no such device.
-        """
-        self._stopping.clear()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="transformers")
-        try:
-            self._engine = await self._work(self._load)
-        except BaseException:
-            self._worker.shutdown(wait=False, cancel_futures=True)
-            raise
-        self._clips = Clips(self._folder, pack, limit=self._options.cache_mb << 20)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._clips.close()
-        self._worker.shutdown(wait=True, cancel_futures=True)
-        self._engine = None
-
-    async def ask(self, request: Request) -> Reply:
-        """Ask once; see `Backend`. A cancelled request ends within one layer of the network."""
-        engine = self._engine
-        assert engine is not None
-        media = [
-            part for message in request.messages for part in message.content if isinstance(part, MediaPart)
-        ]
-        cancelled = threading.Event()
-
-        def generate() -> Generated | str:
-            clips = [unpack(raw) for raw in held]
-            return engine.answer(request, clips, lambda: cancelled.is_set() or self._stopping.is_set())
-
-        async with self._clips.hold(media) as held:
-            try:
-                result = await self._work(generate)
-            except asyncio.CancelledError:
-                cancelled.set()
-                raise
-            except UserError as error:
-                raise UserError(f"{self._place}: {error}") from None
-        if isinstance(result, str):
-            return Reply(outcome="rejected", error=result, sent=engine.sent, model_version=engine.version)
-        return self._reply(engine, result)
-
-    def facts(self) -> dict[str, Any]:
-        """Return versions, device, size of the model and how much of the prompts was reused."""
-        return {} if self._engine is None else self._engine.facts()
-
-    def _reply(self, engine: Engine, result: Generated) -> Reply:
-        reasoning, text = split_thinking(result.text, self._options.think_tags, cut=result.cut)
-        outcome: Outcome = "ok"
-        error = None
-        if result.cut:
-            outcome, error = "truncated", "the answer was cut at the token limit"
-        elif not text.strip():
-            outcome, error = "refused", "only reasoning" if reasoning else "no text"
-        return Reply(
-            outcome=outcome,
-            text=text,
-            reasoning=reasoning,
-            finish_reason="length" if result.cut else "stop",
-            usage=Usage(
-                prompt_tokens=result.prompt_tokens,
-                completion_tokens=result.completion_tokens,
-                cached_tokens=result.reused_tokens,
-            ),
-            model_version=engine.version,
-            error=error,
-            sent=engine.sent,
-        )
-
     def _load(self) -> Engine:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -273,10 +173,7 @@ class Transformers(Unbilled):
                     "run snakemake with --software-deployment-method conda, or pip install "
                     "'vlm-aqa[transformers]'"
                 ) from None
-        from aqa.models._transformers_engine import Engine
+        from aqa.models._transformers_engine import TorchEngine
 
         folder = self._weights.fetch()
-        return Engine(folder, self._weights, self._options, self._sampling, self._place)
-
-    async def _work(self, task: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, task)
+        return TorchEngine(folder, self._weights, self._options, self._sampling, self._place)

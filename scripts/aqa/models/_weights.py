@@ -14,6 +14,9 @@ from aqa.files import digest, digest_file
 _PATTERNS = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 """Files that decide what a model answers; nothing else of a repository is fetched, above all no pickle."""
 
+_ROOT = Path(__file__).parents[3]
+"""The folder of the workflow: weights that lie in it are found from any working directory."""
+
 _CODE = "*.py"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -68,6 +71,8 @@ class Weights:
 
     def _folder(self) -> Path:
         folder = Path(self._model).expanduser()
+        if not folder.is_dir() and not folder.is_absolute() and (_ROOT / folder).is_dir():
+            return _ROOT / folder
         if not folder.is_dir():
             raise UserError(
                 f"{self._place}: options.model: no folder '{self._model}'; name a folder with weights, or "

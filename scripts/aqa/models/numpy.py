@@ -1,0 +1,117 @@
+"""Backend `numpy`: a small Qwen3-VL in this process, on the CPU, without PyTorch.
+
+For networks of a few million parameters, whose answers take less time than loading PyTorch. The arithmetic
+is that of 32-bit floats.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+import orjson
+from pydantic import Field
+
+from aqa.config import ModelFile, Section, parse
+from aqa.errors import UserError
+from aqa.models import _transformers_sampling as sampling
+from aqa.models._chat import ThinkTags
+from aqa.models._in_process import Engine, InProcess, check_concurrency
+from aqa.models._weights import Weights
+from aqa.models.base import Context
+
+_UNKNOWN = ("frequency_penalty", "presence_penalty", "repetition_penalty", "min_tokens", "stop")
+
+
+class Size(Section):
+    """Fewest and most pixels of a picture after resizing; of a video, over all frames together."""
+
+    shortest_edge: int = Field(ge=1, description="Fewest pixels.")
+    longest_edge: int = Field(ge=1, description="Most pixels.")
+
+
+class Options(Section):
+    """Settings of the backend: `options` of a model's file."""
+
+    model: str = Field(min_length=1, description="A folder that holds the weights of a Qwen3-VL.")
+    context: int | None = Field(
+        None, ge=1, description="Longest prompt and answer together, in tokens; null takes the model's own."
+    )
+    video: Literal["frames", "video"] = Field(
+        "video", description="How a video is given: `video` (with its times) or `frames` (each an image)."
+    )
+    frame_times: bool = Field(
+        False, description="With `frames`: write `<t seconds>` before each frame of a video."
+    )
+    image_size: Size | None = Field(None, description="Pixels of an image; null takes the weights' own.")
+    video_size: Size | None = Field(None, description="Pixels of a whole video; null takes the weights' own.")
+    chat_template_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Variables for the chat template (enable_thinking, ...)."
+    )
+    think_tags: ThinkTags = Field(
+        "pair",
+        description="Reasoning in the text: `pair` takes out a leading <think>…</think>, `closing` also "
+        "everything before a lone </think>, `none` nothing.",
+    )
+    reuse_prefix: bool = Field(
+        True, description="Compute what two requests in a row begin with only once; changes no answer."
+    )
+    cache_mb: int = Field(256, ge=1, description="Memory for decoded clips, in MiB.")
+
+
+def create(model: ModelFile, context: Context, place: str = "model") -> Numpy:
+    """Return the backend of a model's file; nothing is loaded yet.
+
+    Raises:
+        UserError: an option is wrong, or a sampling parameter is not known.
+    """
+    options = parse(Options, model.options, f"{place}: options")
+    sampling.check(model.sampling, place)
+    for name in _UNKNOWN:
+        if name in model.sampling:
+            raise UserError(f"{place}: the backend numpy does not know sampling.{name}; use transformers")
+    if options.video == "video" and options.frame_times:
+        raise UserError(f"{place}: options.frame_times is for video: frames; a video has its times already")
+    check_concurrency(model, place)
+    try:
+        orjson.dumps(options.chat_template_kwargs)
+    except TypeError as error:
+        raise UserError(f"{place}: options cannot be written as JSON ({error})") from None
+    return Numpy(model, options, context, place)
+
+
+class Numpy(InProcess):
+    """One small model in this process; see `InProcess`."""
+
+    def __init__(self, model: ModelFile, options: Options, context: Context, place: str) -> None:
+        super().__init__(place, context.media, options.think_tags, options.cache_mb)
+        self._options = options
+        self._sampling = dict(model.sampling)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return Weights(self._options.model, None, code=False, local_files_only=True, place=self._place)
+
+    def identity(self) -> dict[str, Any]:
+        """Return every setting that can change an answer; weights count by their content.
+
+        Raises:
+            UserError: the folder is missing, or holds no safetensors weights.
+        """
+        options = self._options
+        return {
+            "backend": "numpy",
+            **self._weights.identity(),
+            "sampling": self._sampling,
+            **options.model_dump(
+                include={
+                    *("context", "video", "frame_times", "image_size", "video_size"),
+                    *("chat_template_kwargs", "think_tags"),
+                }
+            ),
+        }
+
+    def _load(self) -> Engine:
+        from aqa.models._numpy_engine import NumpyEngine
+
+        return NumpyEngine(self._weights.fetch(), self._weights, self._options, self._sampling, self._place)
