@@ -52,7 +52,7 @@ def _read(file: Path) -> dict[str, Array]:
     from safetensors import SafetensorError, deserialize
 
     try:
-        parts = deserialize(file.read_bytes())
+        parts = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: cannot be read as safetensors ({error}); fetch the model again") from None
     return {name: _floats(file, name, part["dtype"], part["data"], part["shape"]) for name, part in parts}
