@@ -81,7 +81,9 @@ def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
         scores = _scores(shown, dataset.id)
         if not scores:
             continue
-        facts = [f"n = {_range(score.n for score in scores)} judgements"]
+        facts = [f"n = {_range(score.n // score.repeats for score in scores)} judgements"]
+        if (often := _range(score.repeats for score in scores)) != "1":
+            facts.append(f"each asked {often} times (means over repeats)")
         if dataset.limit is not None:
             facts.append(f"limited to {dataset.limit} samples")
         if clusters := [score.n_clusters for score in scores if score.n_clusters]:

@@ -1,6 +1,7 @@
 """Scoring the compare task: which of two samples is better, asked in both orders (design decision 8).
 
-An observation is a pair: its answers in both orders (and all repeats) count together. Intervals rest on
+An observation is a pair: its answers in both orders (and all repeats) count together, so that under `strict`
+a metric is its mean over repeats, and under `answered` each usable answer weighs the same. Intervals rest on
 both of its subjects (`intervals.pair_interval`); leaving a subject out leaves out all of its pairs, the
 product weights of the pigeonhole bootstrap (A. B. Owen, Annals of Applied Statistics 1(2), 2007).
 
@@ -22,13 +23,13 @@ import numpy as np
 from aqa.errors import UserError
 from aqa.records import Pair, Prediction, Response, Value
 from aqa.scoring import metrics
+from aqa.scoring.estimates import Dropped, Estimate
 from aqa.scoring.intervals import Resampler, missing, pair_interval
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray, Score
 from aqa.scoring.parse import parse
 from aqa.scoring.predict import Asked, matched, usable_outcome
 from aqa.scoring.rows import ALL, Policy, Unit
 from aqa.scoring.statistics import MeanOfPairs, PairRatio, PairStatistic
-from aqa.scoring.table import Dropped, Estimate
 
 FIRST, SECOND = "first", "second"
 ORDERS = ("anchor_first", "partner_first")
