@@ -20,14 +20,17 @@ no longer what one asking reaches, hence an extra.
 
 from __future__ import annotations
 
+import csv
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from aqa.errors import UserError
+from aqa.files import atomic
 from aqa.grid import Cell
 from aqa.records import Pair, Prediction, Sample, Value
 from aqa.scoring import table
@@ -69,6 +72,19 @@ class Reliability(NamedTuple):
     consensus: float
     consensus_low: float
     consensus_high: float
+
+
+COLUMNS = (*Cell._fields, *Reliability._fields)
+"""Columns of reliability.csv."""
+
+
+def write_reliability(path: Path, found: Iterable[tuple[Cell, Reliability]]) -> None:
+    """Write reliability.csv atomically; a float is its repr, an undefined one `nan`."""
+    with atomic(path, "w") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for cell, one in found:
+            writer.writerow([*cell, *(repr(value) if isinstance(value, float) else value for value in one)])
 
 
 def reliability(
