@@ -28,6 +28,10 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
+PLAIN = ("judge", "original", "base")
+"""Task, representation and strategy of the cells that a model's one number rests on."""
+
+
 @dataclass(frozen=True)
 class Axes:
     """What cells may be made of: the declared names, and what each dataset allows."""

@@ -8,6 +8,7 @@ the order of SECTIONS.
 SECTIONS = [f"{RESULTS}/effects.json"]
 ANALYSES = f"{RESULTS}/analyses"
 REPEATED = list(PLAN.grid.repeats)
+HEADLINE = [cell for cell in PLAN.grid if cell[1:4] == PLAIN]
 
 
 rule effects_section:
@@ -27,6 +28,49 @@ rule effects_section:
     shell:
         "python $AQA/effects_section.py --effects {input.effects:q} --labels {input.labels:q}"
         " --output {output:q} --log {log:q}"
+
+
+if HEADLINE:
+    SECTIONS.insert(0, f"{RESULTS}/skill.json")
+
+    rule skill:
+        """Compute every model's skill: one number over all datasets, from guessing (0) to perfect (1)."""
+        input:
+            metrics=[PLAN.file(cell, "metrics.json") for cell in HEADLINE],
+            predictions=[PLAN.file(cell, "predictions.csv") for cell in HEADLINE],
+            samples=PLAN.dataset_files(HEADLINE, "samples.jsonl"),
+        output:
+            f"{RESULTS}/skill.csv",
+        log:
+            f"{LOGS}/skill.log",
+        localrule: True
+        conda:
+            "../../envs/scoring.yaml"
+        params:
+            cells=lambda wildcards, input: folders(input.metrics),
+            datasets=list(PLAN.config.datasets),
+            code=code("score"),
+        shell:
+            "python $AQA/skill.py --cells {params.cells:q} --samples {input.samples:q}"
+            " --datasets {params.datasets:q} --output {output:q} --log {log:q}"
+
+    rule skill_section:
+        """Lay out every model's skill, at the top of the report."""
+        input:
+            skill=rules.skill.output,
+            labels=f"{RESULTS}/labels.json",
+        output:
+            f"{RESULTS}/skill.json",
+        log:
+            f"{LOGS}/skill_section.log",
+        localrule: True
+        conda:
+            "../../envs/report.yaml"
+        params:
+            code=code("report"),
+        shell:
+            "python $AQA/skill_section.py --skill {input.skill:q} --labels {input.labels:q}"
+            " --output {output:q} --log {log:q}"
 
 
 if REPEATED:

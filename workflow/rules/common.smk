@@ -6,7 +6,7 @@ import shlex
 from aqa.config import REPRESENTATIONS, TASKS
 from aqa.errors import UserError
 from aqa.files import dumps
-from aqa.grid import group
+from aqa.grid import PLAIN, group
 from aqa.models import needs
 from aqa.plan import load, obstacle
 from aqa.stages import code
