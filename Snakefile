@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 for stage in (
     *("common", "datasets", "pose", "media", "masks", "inference"),
-    *("scoring", "analyses", "report", "acquire", "wording"),
+    *("scoring", "analyses", "evaluate", "report", "acquire", "wording"),
 ):
 
     include: f"workflow/rules/{stage}.smk"

@@ -271,6 +271,12 @@ class Config(Section):
     models: tuple[Name, ...] = Field(
         min_length=1, description="Models to evaluate: names of files in `model_files`, without .yaml."
     )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="The model of `snakemake evaluate --config model=...`: an id of `model_files`, or the "
+        "path of a model's file. It need not be among `models`; only its base prompt on original media runs.",
+    )
     model_files: tuple[str, ...] = Field(
         ("config/models",), description="Folders with one YAML file a model; the first match counts."
     )

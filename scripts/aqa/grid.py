@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -64,6 +64,11 @@ class Grid:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def plain(self, model: str) -> Grid:
+        """Return the grid with only the plain judge cells of a model, and all cells of the others."""
+        kept = tuple(cell for cell in self.cells if cell.model != model or cell[1:4] == PLAIN)
+        return replace(self, cells=kept, repeats={c: n for c, n in self.repeats.items() if c in kept})
 
 
 def build(wanted: Cells, axes: Axes) -> Grid:

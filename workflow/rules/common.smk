@@ -38,8 +38,26 @@ wildcard_constraints:
 
 
 onstart:
+    if problem := misused(workflow.dag_settings.targets):
+        sys.exit(f"vlm-aqa: {problem}")
     if not prepares(workflow.dag_settings.targets) and (problem := obstacle(PLAN)):
         sys.exit(f"vlm-aqa: {problem}")
+
+
+def misused(targets):
+    """Return how a run and `--config model=...` do not fit each other, and what would; None if they do."""
+    models = ", ".join(sorted({path.stem for folder in PLAN.folders for path in folder.glob("*.yaml")}))
+    if "evaluate" in targets and PLAN.config.model is None:
+        return (
+            "`evaluate` needs a model: snakemake evaluate --config model=<id>, or the path of a model's file; "
+            f"there are {models}"
+        )
+    if PLAN.config.model is not None and not targets:
+        return (
+            f"model={PLAN.config.model} is for one target: snakemake evaluate --config model={PLAN.config.model}; to "
+            "run a model in the whole grid, add it to `models` of the configuration"
+        )
+    return None
 
 
 def prepares(targets):
