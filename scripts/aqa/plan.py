@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aqa import datasets, grid, models, profiles, prompts
-from aqa.config import Config, DatasetConfig, Included, MediaProfile, ModelFile, Pose, load_model, parse
+from aqa.config import Config, DatasetConfig, Included, MediaProfile, ModelFile, Pose, Unit, load_model, parse
 from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
@@ -180,7 +180,7 @@ class Plan:
         """Return the models under test, each with the id of the same model without thinking."""
         return {m: file.without_thinking for m, file in self.models.items() if not file.baseline}
 
-    def unit(self, dataset: str) -> str:
+    def unit(self, dataset: str) -> Unit:
         """Return the unit over which balanced accuracy is computed."""
         return self.config.scoring.unit or self.metadata[dataset].unit
 

@@ -61,8 +61,8 @@ def misused(targets):
 
 
 def prepares(targets):
-    """Say whether a run only brings data or makes files on masks: what mends an obstacle must not meet it."""
-    names = ("acquire_", "provenance", "propose_masks_", f"{RESULTS}/masks/")
+    """Say whether a run only brings data, makes files on masks or scores what is there: no obstacle to these."""
+    names = ("acquire_", "provenance", "partial", "propose_masks_", f"{RESULTS}/masks/")
     return bool(targets) and all(str(target).startswith(names) for target in targets)
 
 

@@ -1,8 +1,13 @@
-"""One model on every dataset, base prompt and original media: `snakemake evaluate --config model=<id>`.
+"""Numbers before the whole grid is done: one model, or whatever is answered so far.
+
+`snakemake evaluate --config model=<id>`: one model on every dataset, base prompt and original media.
 
 Needs: the plain judge cells of that model, which are those of the grid, with the same journals: what the grid
 has answered is not asked again.
 Makes: `results/evaluate/<model>.json` and `.md`, which `evaluate` prints.
+
+`snakemake partial`: scores what the journals hold into `results/partial` and prints the coverage.
+Needs: journals; nothing is made that is missing, and nothing is asked.
 """
 
 EVALUATED = [cell for cell in HEADLINE if cell.model == PLAN.config.model]
@@ -22,7 +27,7 @@ if EVALUATED:
             f"{LOGS}/evaluate/{PLAN.config.model}.log",
         localrule: True
         conda:
-            "../../envs/report.yaml"
+            "../../envs/scoring.yaml"
         params:
             config=PLAN.config.model_dump_json(),
             stem=lambda wildcards, output: stem(output),
@@ -42,3 +47,16 @@ rule evaluate:
         "../../envs/core.yaml"
     shell:
         "cat {input:q} 2> {log:q}"
+
+
+rule partial:
+    """Score what is answered so far into results/partial, and print the coverage. Asks no model."""
+    log:
+        f"{LOGS}/partial.log",
+    localrule: True
+    conda:
+        "../../envs/scoring.yaml"
+    params:
+        config=PLAN.config.model_dump_json(),
+    shell:
+        "python $AQA/partial.py --config {params.config:q} --root $AQA/.. --log {log:q}"
