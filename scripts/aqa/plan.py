@@ -252,7 +252,7 @@ def _with_model(config: Config) -> Config:
         name, folders = path.stem, (str(path.parent), *folders)
     models = config.models if name in config.models else (*config.models, name)
     chosen = {"model": name, "models": models, "model_files": folders}
-    return Config.model_validate({**config.model_dump(), **chosen})
+    return parse(Config, {**config.model_dump(), **chosen}, "configuration")
 
 
 def _grid(config: Config, allowed: grid.Axes) -> grid.Grid:

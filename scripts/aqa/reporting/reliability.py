@@ -129,7 +129,7 @@ def reliability_section(rows: Sequence[Row], labels: Labels, figure: str, file: 
         short="Reliability",
         parts=(
             Text(text=said),
-            Drawing(name=figure, caption=CAPTION),
+            Drawing(name=figure, caption=CAPTION + _shortened(ordered)),
             Grid(
                 title="Spread between samples and between repeats",
                 heads=HEADS,
@@ -140,6 +140,11 @@ def reliability_section(rows: Sequence[Row], labels: Labels, figure: str, file: 
         ),
         files=(file,),
     )
+
+
+def _shortened(rows: Sequence[Row]) -> str:
+    cells = len({row.cell for row in rows})
+    return f" The first {MOST} of {cells} cells; the table has all." if cells > MOST else ""
 
 
 def _ordered(rows: Sequence[Row], labels: Labels) -> list[Row]:
