@@ -104,13 +104,14 @@ def skill_section(rows: Sequence[Row], labels: Labels, file: str) -> Section:
         for model in ordered
         if not whole[model.id].complete
     )
+    own = tuple(f"{model.name}: {model.note}" for model in ordered if model.note)
     return Section(
         id="skill",
         title="Skill",
         short="Skill",
         parts=(
             Text(text=DEFINITION),
-            Grid(heads=heads, rows=printed, notes=(*partial, INTERVAL, POLICIES[labels.policy])),
+            Grid(heads=heads, rows=printed, notes=(*partial, *own, INTERVAL, POLICIES[labels.policy])),
         ),
         files=(file,),
         top=True,
