@@ -14,7 +14,7 @@ if not workflow.config_settings.configfiles:
 
 for stage in (
     *("root", "common", "datasets", "pose", "media", "masks", "inference"),
-    *("scoring", "analyses", "report", "acquire", "wording"),
+    *("scoring", "analyses", "evaluate", "report", "acquire", "wording"),
 ):
 
     include: f"workflow/rules/{stage}.smk"

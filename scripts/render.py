@@ -37,6 +37,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--wording", type=Path, help="your own reviewed texts, like guidelines.yaml")
     parser.add_argument("--allow-draft", action="store_true", help="use texts that nobody has approved")
     parser.add_argument("--cells", type=Path, nargs="+", required=True, help="folders of the cells")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="how often each request is asked: one number, or one a cell; left out: once",
+    )
     parser.add_argument("--log", type=Path, help="log file")
     return parser.parse_args()
 
@@ -65,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
         "system": model.system,
     }
     by_id = {sample.sample_id: sample for sample in samples}
-    for folder in args.cells:
+    for folder, repeats in _repeats(args):
         cell = _cell(folder)
         how = {**common, "strategy": cell.strategy, "representation": cell.representation}
         if cell.task == "compare":
@@ -76,11 +83,23 @@ def main(args: argparse.Namespace) -> None:
         else:
             drafts = _drafts(cell.strategy, asked, texts, allow=args.allow_draft)
             rendered = requests.build(asked, clips, texts=texts, examples=shown, **how)
+        if repeats > 1 and (why := models.deterministic(model)):
+            cli.log.warning("%s: asked %d times, but %s: the answers will not differ", folder, repeats, why)
+        rendered = requests.repeated(rendered, repeats)
         write_jsonl(folder / "requests.jsonl", rendered)
         write_drafts(folder, drafts)
         cli.log.info("%s: %d requests", folder, len(rendered))
         if drafts:
             cli.log.warning("%s: %d text(s) are drafts that nobody has approved", folder, len(drafts))
+
+
+def _repeats(args: argparse.Namespace) -> list[tuple[Path, int]]:
+    """Return each cell's folder with how often its requests are asked."""
+    repeats = args.repeats or [1]
+    repeats = repeats * len(args.cells) if len(repeats) == 1 else repeats
+    if len(repeats) != len(args.cells) or min(repeats) < 1:
+        raise UserError("--repeats: give one number above 0, or one a cell")
+    return list(zip(args.cells, repeats, strict=True))
 
 
 def _clips(args: argparse.Namespace, samples: Sequence[Sample], model: ModelFile) -> dict[str, Clip]:

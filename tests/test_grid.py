@@ -106,3 +106,34 @@ def test_no_scoring_job_needs_more_than_one_session_or_dataset():
         for members in group(grid, lambda cell, session=session: score_key(cell, session)).values():
             assert len({session_key(cell, session) for cell in members}) == 1
             assert len({cell.dataset for cell in members}) == 1
+
+
+def test_a_cell_is_asked_as_often_as_its_most_demanding_block_says():
+    grid = build(
+        cells(
+            repeats=2,
+            include=[
+                {"datasets": ["gym"], "tasks": ["judge"], "strategies": ["base"]},
+                {"datasets": ["gym"], "tasks": ["judge"], "models": ["big"], "repeats": 5},
+                {"datasets": ["gym"], "models": ["random"], "strategies": ["two_step"], "repeats": 1},
+            ],
+            not_applicable=[{"representations": ["cropped"], "models": ["big"], "reason": "context"}],
+        ),
+        AXES,
+    )
+    judged = {
+        (cell.strategy, cell.model): grid.repeats.get(cell, 1)
+        for cell in grid
+        if cell.task == "judge" and cell.representation == "original"
+    }
+    assert judged == {
+        ("base", "random"): 2,
+        ("base", "big"): 5,
+        ("two_step", "random"): 1,
+        ("two_step", "big"): 5,
+    }
+    assert set(grid.repeats) <= set(grid.cells)
+
+
+def test_cells_are_asked_once_unless_somebody_says_otherwise():
+    assert build(cells(include=[{}]), AXES).repeats == {}

@@ -297,3 +297,15 @@ def test_guidelines_stand_in_the_prompt_that_uses_them_and_in_no_other():
 def test_every_strategy_has_a_title_and_base_is_the_first():
     assert strategies()[0] == "base"
     assert all(title(strategy) for strategy in strategies())
+
+
+def test_repeats_are_nested_and_each_has_a_key_of_its_own():
+    once = build()
+    assert requests.repeated(once, 1) == once
+    three, five = requests.repeated(once, 3), requests.repeated(once, 5)
+    assert five[:3] == three
+    assert three[0] == once[0]
+    assert [request.repeat for request in five] == [0, 1, 2, 3, 4]
+    assert len({request.key for request in five}) == 5
+    assert five[4].key == requests.key(five[4].messages, five[4].settings, "s1", "", 4)
+    assert {request.messages for request in five} == {once[0].messages}

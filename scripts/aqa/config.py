@@ -174,6 +174,14 @@ class Block(Section):
     models: tuple[Name, ...] | None = Field(None, description="Model ids; null means all.")
 
 
+class Included(Block):
+    """A product of cells to run, and how often each of their requests is asked."""
+
+    repeats: int | None = Field(
+        None, ge=1, description="How often each request is asked; null takes `cells.repeats`."
+    )
+
+
 class NotApplicable(Block):
     """Cells of the grid that are declared impossible; they print as –∗."""
 
@@ -183,8 +191,15 @@ class NotApplicable(Block):
 class Cells(Section):
     """Which cells to run: the union of `include`, less `exclude`, less `not_applicable`."""
 
-    include: tuple[Block, ...] = Field(
-        (Block(tasks=("judge",), representations=("original",), strategies=("base",)),),
+    repeats: int = Field(
+        1,
+        ge=1,
+        description="How often each request is asked, to tell the spread of a model's answers from that "
+        "of samples; a block of `include` may say its own (a cell in several blocks takes the largest). "
+        "Raising it keeps every answer and asks only what is new.",
+    )
+    include: tuple[Included, ...] = Field(
+        (Included(tasks=("judge",), representations=("original",), strategies=("base",)),),
         description="Products of cells to run.",
     )
     exclude: tuple[Block, ...] = Field((), description="Products of cells to leave out.")
@@ -255,6 +270,12 @@ class Config(Section):
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="Datasets to evaluate, by id.")
     models: tuple[Name, ...] = Field(
         min_length=1, description="Models to evaluate: names of files in `model_files`, without .yaml."
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="The model of `snakemake evaluate --config model=...`: an id of `model_files`, or the "
+        "path of a model's file. It need not be among `models`; only its base prompt on original media runs.",
     )
     model_files: tuple[str, ...] = Field(
         ("config/models",), description="Folders with one YAML file a model; the first match counts."

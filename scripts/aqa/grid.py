@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +26,10 @@ class Cell(NamedTuple):
     def path(self) -> str:
         """The cell's folder below `cells` and `journals`."""
         return "/".join(self)
+
+
+PLAIN = ("judge", "original", "base")
+"""Task, representation and strategy of the cells that a model's one number rests on."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,19 @@ class Grid:
 
     cells: tuple[Cell, ...]
     not_applicable: Mapping[Cell, str]
+    repeats: Mapping[Cell, int] = field(default_factory=dict)
+    """How often the requests of a cell are asked, where it is more than once."""
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def plain(self, model: str) -> Grid:
+        """Return the grid with only the plain judge cells of a model, and all cells of the others."""
+        kept = tuple(cell for cell in self.cells if cell.model != model or cell[1:4] == PLAIN)
+        return replace(self, cells=kept, repeats={c: n for c, n in self.repeats.items() if c in kept})
 
 
 def build(wanted: Cells, axes: Axes) -> Grid:
@@ -69,17 +80,18 @@ def build(wanted: Cells, axes: Axes) -> Grid:
     Raises:
         UserError: a block names something that is not declared, or selects no possible cell.
     """
-    included: dict[Cell, None] = {}
+    included: dict[Cell, int] = {}
     for number, block in enumerate(wanted.include):
         place = f"cells.include[{number}]"
         _check_names(block, axes, place)
         cells = list(_expand(block, axes))
         if not cells:
             raise UserError(f"{place}: selects no possible cell{_why(block, axes)}")
-        included.update(dict.fromkeys(cells))
-    for number, block in enumerate(wanted.exclude):
-        _check_names(block, axes, f"cells.exclude[{number}]")
-        for cell in _expand(block, axes):
+        often = wanted.repeats if block.repeats is None else block.repeats
+        included.update({cell: max(often, included.get(cell, 1)) for cell in cells})
+    for number, excluded in enumerate(wanted.exclude):
+        _check_names(excluded, axes, f"cells.exclude[{number}]")
+        for cell in _expand(excluded, axes):
             included.pop(cell, None)
     impossible: dict[Cell, str] = {}
     for number, declared in enumerate(wanted.not_applicable):
@@ -92,6 +104,7 @@ def build(wanted: Cells, axes: Axes) -> Grid:
     return Grid(
         cells=tuple(cell for cell in cells if cell not in impossible),
         not_applicable={cell: impossible[cell] for cell in cells if cell in impossible},
+        repeats={cell: included[cell] for cell in cells if included[cell] > 1 and cell not in impossible},
     )
 
 

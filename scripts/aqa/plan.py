@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aqa import datasets, grid, models, profiles, prompts
-from aqa.config import Config, DatasetConfig, MediaProfile, ModelFile, Pose, load_model, parse
+from aqa.config import Config, DatasetConfig, Included, MediaProfile, ModelFile, Pose, Unit, load_model, parse
 from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
@@ -23,6 +23,11 @@ class Plan:
     models: Mapping[str, ModelFile]
     model_paths: Mapping[str, Path]
     grid: Grid
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that hold the models' files."""
+        return list(dict.fromkeys(path.parent for path in self.model_paths.values()))
 
     def data(self, dataset: str) -> str:
         """Return the folder of a dataset's files."""
@@ -173,7 +178,7 @@ class Plan:
         """Return the models under test, each with the id of the same model without thinking."""
         return {m: file.without_thinking for m, file in self.models.items() if not file.baseline}
 
-    def unit(self, dataset: str) -> str:
+    def unit(self, dataset: str) -> Unit:
         """Return the unit over which balanced accuracy is computed."""
         return self.config.scoring.unit or self.metadata[dataset].unit
 
@@ -198,7 +203,7 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     Raises:
         UserError: one line with the cause, the place and, where a name is wrong, the nearest valid one.
     """
-    config = parse(Config, values, "configuration")
+    config = _with_model(parse(Config, values, "configuration"))
     metadata = {dataset: _resolve(dataset, chosen).metadata for dataset, chosen in config.datasets.items()}
     folders = tuple(base / folder for folder in config.model_files for base in (Path(), root))
     chosen = {model: load_model(model, folders) for model in config.models}
@@ -219,7 +224,7 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
         metadata=metadata,
         models=chosen,
         model_paths={model: _path(model, folders) for model in chosen},
-        grid=grid.build(config.cells, axes(config, metadata)),
+        grid=_grid(config, axes(config, metadata)),
     )
     for dataset, entry in config.datasets.items():
         datasets.resolve_settings(metadata[dataset], entry.settings)
@@ -227,6 +232,37 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     for model, file in chosen.items():
         models.create(file, context, f"model {model}")
     return plan
+
+
+def _with_model(config: Config) -> Config:
+    """Return a configuration in which the model to evaluate is one of the models.
+
+    Raises:
+        UserError: the path of a model's file leads nowhere.
+    """
+    if config.model is None:
+        return config
+    name, folders = config.model, config.model_files
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        if not path.is_file() or path.suffix != ".yaml":
+            raise UserError(f"configuration: model: no file '{name}' that ends in .yaml")
+        name, folders = path.stem, (str(path.parent), *folders)
+    models = config.models if name in config.models else (*config.models, name)
+    chosen = {"model": name, "models": models, "model_files": folders}
+    return parse(Config, {**config.model_dump(), **chosen}, "configuration")
+
+
+def _grid(config: Config, allowed: grid.Axes) -> grid.Grid:
+    """Expand the cells; of a model to evaluate there are its plain judge cells and no others."""
+    if config.model is None:
+        return grid.build(config.cells, allowed)
+    plain = dict(
+        zip(("tasks", "representations", "strategies"), ([part] for part in grid.PLAIN), strict=True)
+    )
+    block = Included.model_validate({**plain, "models": [config.model]})
+    cells = config.cells.model_copy(update={"include": (*config.cells.include, block)})
+    return grid.build(cells, allowed).plain(config.model)
 
 
 def axes(config: Config, metadata: Mapping[str, Metadata]) -> grid.Axes:

@@ -33,6 +33,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "../score.py",
         "../collect.py",
         "../effects.py",
+        "../reliability.py",
+        "../skill.py",
     ),
     "labels": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
@@ -45,7 +47,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "report": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "media", "prompts", "models", "inference", "scoring"),
         *("reporting", "../table.py", "../figure.py", "../report.py", "../cells.py"),
-        *("../preview.py", "../effects_section.py"),
+        *("../preview.py", "../effects_section.py", "../reliability_section.py", "../skill_section.py"),
+        *("../evaluate.py", "../partial.py"),
     ),
 }
 """Stage -> the parts of the library, and its command lines, that decide its results."""

@@ -156,3 +156,15 @@ def test_what_makes_no_sense_is_refused_with_its_place():
         models.create(file, Context(Path(), 1), "b.yaml")
     with pytest.raises(UserError, match="no minimum and maximum"):
         ask(backend(), Question(item="", text="?"))
+
+
+def test_only_a_model_that_draws_is_worth_asking_again():
+    def why(**fields):
+        return models.deterministic(ModelFile(title="B", **fields))
+
+    assert why(backend="baseline", options={"kind": "random"}) is None
+    assert why(backend="baseline", options={"kind": "constant"}) == "it draws nothing"
+    served = {"backend": "openai", "options": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}
+    assert why(**served) is None
+    assert why(**served, sampling={"temperature": 0.7}) is None
+    assert why(**served, sampling={"temperature": 0}) == "it is sampled at temperature 0"

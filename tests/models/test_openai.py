@@ -236,3 +236,16 @@ def test_address_and_key_come_from_the_environment(
     assert ask(model_file(None, api_key_env="MINE"), tmp_path, request("Hi"), {"MINE": SECRET}).text
     with pytest.raises(UserError, match=r"HTTP 401: Unauthorized; set the API key"):
         ask(model_file(None), tmp_path, request("Hi"))
+
+
+def test_a_configured_seed_grows_with_each_repeat(server: Server, tmp_path: Path) -> None:
+    one = request("How deep?")
+    for repeat in range(3):
+        asked = one.model_copy(update={"repeat": repeat})
+        reply = ask(model_file(server.url, {"seed": 7, "temperature": 0.5}), tmp_path, asked)
+        assert reply.sent["seed"] == 7 + repeat
+        ask(model_file(server.url, {"temperature": 0.5}), tmp_path, asked)
+    parameters = [received.parameters for received in server.received]
+    assert [sent["seed"] for sent in parameters[::2]] == [7, 8, 9]
+    assert all("seed" not in sent for sent in parameters[1::2])
+    assert {sent["temperature"] for sent in parameters} == {0.5}

@@ -157,3 +157,21 @@ def test_a_compare_cell_counts_the_unapproved_rephrased_questions(folder, state,
     assert done.returncode == 0, done.stderr
     assert len(read_jsonl(folder / cell / "requests.jsonl", Request)) == 2
     assert read_drafts(folder / cell) == expected
+
+
+def test_each_request_is_asked_as_often_as_said_and_a_useless_repeat_is_warned_of(folder):
+    cell, done = render(folder, "base", "--repeats", "3")
+    assert done.returncode == 0, done.stderr
+    asked = read_jsonl(cell / "requests.jsonl", Request)
+    assert [(one.sample_id, one.repeat) for one in asked] == [(n, r) for r in range(3) for n in "ab"]
+    assert "will not differ" not in done.stderr
+    _, once = render(folder, "base")
+    assert once.returncode == 0
+    assert read_jsonl(cell / "requests.jsonl", Request) == asked[:2]
+    constant = MODEL.with_name("constant.yaml")
+    _, done = render(folder, "base", "--repeats", "2", "--model", constant)
+    assert done.returncode == 0, done.stderr
+    assert "asked 2 times, but it draws nothing: the answers will not differ" in done.stderr
+    _, done = render(folder, "base", "--repeats", "0")
+    assert done.returncode == 1
+    assert "--repeats: give one number above 0, or one a cell" in done.stderr

@@ -101,6 +101,7 @@ def score(dataset: str, model: str, metric: str, value: float, **changes: Any) -
         "n_truncated": 2,
         "n_refused": 1,
         "drafts": 0,
+        "repeats": 1,
     }
     return row | changes
 

@@ -253,10 +253,12 @@ def test_the_default_unit_pools_where_each_request_asks_one_question(tmp_path: P
 def test_repeats_are_counted_as_predictions_of_the_same_cluster(tmp_path: Path) -> None:
     samples = dives(60)
     asked = [request(one, repeat=repeat) for one in samples for repeat in range(3)]
-    folder = write_cell(tmp_path / CELL, asked, [answer(one, str(one.repeat + 5)) for one in asked])
+    folder = write_cell(
+        tmp_path / CELL, asked, [answer(one, str(i * 7 % (8 + one.repeat))) for i, one in enumerate(asked)]
+    )
     score_cells([folder], {one.sample_id: one for one in samples}, REGRESSION)
     row = json.loads((folder / "metrics.json").read_text())["rows"][0]
-    assert (row["n"], row["n_clusters"]) == (180, 40)
+    assert (row["n"], row["n_clusters"], row["repeats"]) == (180, 40, 3)
 
 
 def test_several_model_versions_in_a_cell_are_flagged(tmp_path: Path) -> None:
@@ -328,7 +330,7 @@ def test_the_command_lines_make_a_tidy_table_and_the_same_bytes_again(tmp_path: 
     identity = ["dataset", "task", "representation", "strategy", "model", "metric", "policy", "unit", "scope"]
     number = ["value", "ci_low", "ci_high", "interval", "n_clusters", "chance"]
     counts = ["n", "n_ok", "n_unparsed", "n_truncated", "n_refused", "n_rejected", "n_failed"]
-    assert list(rows[0]) == [*identity, *number, *counts, "n_left_out", "drafts"]
+    assert list(rows[0]) == [*identity, *number, *counts, "n_left_out", "drafts", "repeats"]
     assert [rows[0]["model"], rows[-1]["model"]] == ["model-a", "model-b"]
     value = json.loads((folders[1] / "metrics.json").read_text())["rows"][0]["value"]
     assert rows[0]["value"] == repr(value)

@@ -161,6 +161,15 @@ def test_every_parameter_reaches_the_provider_under_its_own_name(vertex, bench):
     assert received.config["maxOutputTokens"] == 4096
 
 
+def test_a_configured_seed_grows_with_each_repeat(vertex, bench):
+    asked = [
+        request("?", name=name).model_copy(update={"repeat": repeat}) for repeat, name in enumerate("ab")
+    ]
+    replies = [bench.ask_one(one, sampling={"seed": 7}) for one in asked]
+    assert [received.config["seed"] for received in vertex.received] == [7, 8]
+    assert [reply.sent["seed"] for reply in replies] == [7, 8]
+
+
 def test_the_identity_is_what_can_change_an_answer():
     def identity(**options):
         return models.create(model_file(**options), Context(media=ROOT, seed=1)).identity()

@@ -7,7 +7,7 @@ from functools import cache
 from aqa.config import REPRESENTATIONS, TASKS
 from aqa.errors import UserError
 from aqa.files import dumps
-from aqa.grid import group
+from aqa.grid import PLAIN, group
 from aqa.models import needs
 from aqa.obstacles import obstacle, refusal
 from aqa.plan import load
@@ -51,13 +51,31 @@ wildcard_constraints:
 
 
 onstart:
+    if problem := misused(workflow.dag_settings.targets):
+        sys.exit(f"vlm-aqa: {problem}")
     if not prepares(workflow.dag_settings.targets) and (problem := obstacle(PLAN)):
         sys.exit(f"{WHO}: {problem}")
 
 
+def misused(targets):
+    """Return how a run and `--config model=...` do not fit each other, and what would; None if they do."""
+    models = ", ".join(sorted({path.stem for folder in PLAN.folders for path in folder.glob("*.yaml")}))
+    if "evaluate" in targets and PLAN.config.model is None:
+        return (
+            "`evaluate` needs a model: snakemake evaluate --config model=<id>, or the path of a model's file; "
+            f"there are {models}"
+        )
+    if PLAN.config.model is not None and not targets:
+        return (
+            f"model={PLAN.config.model} is for one target: snakemake evaluate --config model={PLAN.config.model}; to "
+            "run a model in the whole grid, add it to `models` of the configuration"
+        )
+    return None
+
+
 def prepares(targets):
-    """Say whether a run only brings data or makes files on masks: what mends an obstacle must not meet it."""
-    names = ("acquire_", "provenance", "propose_masks_", f"{RESULTS}/masks/")
+    """Say whether a run only brings data, makes files on masks or scores what is there: no obstacle to these."""
+    names = ("acquire_", "provenance", "partial", "propose_masks_", f"{RESULTS}/masks/")
     return bool(targets) and all(str(target).startswith(names) for target in targets)
 
 

@@ -44,11 +44,12 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             ),
             seed=PLAN.config.seed,
             cells=lambda wildcards, output: folders(output),
+            repeats=[PLAN.grid.repeats.get(cell, 1) for cell in cells],
             code=code("render", dataset),
         shell:
             "python $AQA/render.py --dataset {params.dataset} --data {params.data:q}"
             " --samples {input.samples:q} --evaluated {input.evaluated:q} --manifest {input.manifests:q}"
-            " --media {params.media:q} --model {input.model:q} --seed {params.seed} {params.optional} --cells {params.cells:q} --log {log:q}"
+            " --media {params.media:q} --model {input.model:q} --seed {params.seed} {params.optional} --cells {params.cells:q} --repeats {params.repeats} --log {log:q}"
 
 
 rule estimate:

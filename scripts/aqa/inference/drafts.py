@@ -33,15 +33,20 @@ def read_drafts(cell: Path) -> int:
     Raises:
         UserError: the file is damaged, or is about other requests than those beside it.
     """
+    return len(drafts_of(cell))
+
+
+def drafts_of(cell: Path) -> tuple[dict[str, Any], ...]:
+    """Return the unapproved texts that a cell's requests show; as `read_drafts`."""
     path = cell / FILE
     try:
         found = Drafts.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return 0
+        return ()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); render the requests again") from error
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}; render the requests again") from error
     if found.requests != digest_file(cell / "requests.jsonl"):
         raise UserError(f"{path}: is about other requests than requests.jsonl; render the requests again")
-    return len(found.drafts)
+    return found.drafts

@@ -82,6 +82,25 @@ def build(
     return requests
 
 
+def repeated(requests: Sequence[Request], repeats: int) -> list[Request]:
+    """Return every request as often as it is asked: all once, then all again with the next `repeat`.
+
+    Nested: the first n repeats, keys included, are the same whatever `repeats` is.
+    """
+    return [
+        request
+        if repeat == request.repeat
+        else request.model_copy(
+            update={
+                "repeat": repeat,
+                "key": key(request.messages, request.settings, request.sample_id, request.item, repeat),
+            }
+        )
+        for repeat in range(repeats)
+        for request in requests
+    ]
+
+
 def placed(clips: Sequence[Clip], folder: str) -> list[Clip]:
     """Return the clips of a manifest with their files relative to the folder of all media.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import NamedTuple, cast
 
 from aqa.config import ModelFile
@@ -36,6 +37,14 @@ def create(model: ModelFile, context: Context, place: str = "model") -> Backend:
     needs(model, place)
     module = importlib.import_module(f"{__name__}.{model.backend}")
     return cast(Backend, module.create(model, context, place))
+
+
+def deterministic(model: ModelFile) -> str | None:
+    """Return why a model gives the same answer to the same question every time; None if it may not."""
+    if model.sampling.get("temperature") == 0:
+        return "it is sampled at temperature 0"
+    backend = create(model, Context(Path(), 0))
+    return "it draws nothing" if getattr(backend, "draws", True) is False else None
 
 
 class Needs(NamedTuple):

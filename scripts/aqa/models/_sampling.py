@@ -51,6 +51,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+def of_repeat(sampling: Mapping[str, Scalar], repeat: int) -> dict[str, Scalar]:
+    """Return the parameters that a repeat changes: a configured seed grows by one with each."""
+    seed = sampling.get("seed")
+    return {"seed": int(seed) + repeat} if seed is not None and repeat else {}
+
+
 _HINT = " (a field of one server only goes into options.extra_body)"
 
 

@@ -15,6 +15,7 @@ import orjson
 
 from aqa.errors import UserError
 from aqa.models._clips import Clips
+from aqa.models._sampling import of_repeat
 from aqa.models._vertex_answers import Sent, clean, label_of, row
 from aqa.models._vertex_client import Client, Rejected
 from aqa.models._vertex_requests import KEY_LABEL, body, media_of, mime_of
@@ -161,7 +162,8 @@ class Jobs:
         return Row(label, reply, cause)
 
     def _line(self, request: Request, label: str, sources: list[Source]) -> bytes:
-        values = body(request, sources) | {"generationConfig": self._config, "labels": {KEY_LABEL: label}}
+        config = {**self._config, **of_repeat(self._config, request.repeat)}
+        values = body(request, sources) | {"generationConfig": config, "labels": {KEY_LABEL: label}}
         return orjson.dumps({"request": values}) + b"\n"
 
     async def _upload(self, folder: str, parts: Iterable[MediaPart]) -> None:

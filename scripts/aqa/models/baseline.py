@@ -50,6 +50,8 @@ class _Baseline(Unbilled):
     """A backend without anything to open."""
 
     remote = False
+    draws = False
+    """Whether repeats of a request may be answered differently."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,8 +66,10 @@ class RandomBaseline(_Baseline):
     """Draws each answer uniformly: an option, or a real number between minimum and maximum.
 
     The draws of a request follow from the seed and the request's key alone, so they depend neither on
-    the order of requests nor on what else is asked.
+    the order of requests nor on what else is asked; repeats have keys of their own.
     """
+
+    draws = True
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

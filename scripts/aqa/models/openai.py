@@ -150,9 +150,7 @@ class OpenAI(Unbilled):
         encoder = Encoder(options.video, times=options.frame_times, detail=options.detail)
         self._clips = Clips(context.media, encoder, limit=options.cache_mb << 20)
         self._sent = {video: self._parameters(video=video) for video in (False, True)}
-        self._heads = {
-            video: orjson.dumps(sent)[:-1] + b',"messages":[' for video, sent in self._sent.items()
-        }
+        self._heads = {video: _head(sent) for video, sent in self._sent.items()}
         self._key = b""
         self._transport: Transport | None = None
         self._stack = AsyncExitStack()
@@ -222,8 +220,9 @@ class OpenAI(Unbilled):
         ]
         video = any(part.kind == "video" for part in media)
         sent, head = self._sent[video], self._heads[video]
-        if own := self.fields(request):
-            sent, head = {**sent, **own}, orjson.dumps(own)[:-1] + b"," + head[1:]
+        if own := {**self.fields(request), **_sampling.of_repeat(self._sampling, request.repeat)}:
+            sent = {**sent, **own}
+            head = _head(sent)
         assert self._transport is not None
         async with self._clips.hold(media) as encoded:
             answer = await self._transport.post(_body(head, request.messages, encoded))
@@ -260,6 +259,11 @@ class OpenAI(Unbilled):
             given = extra.get("media_io_kwargs", {})
             extra["media_io_kwargs"] = {**given, "video": {**given.get("video", {}), **_KEEP_ALL["video"]}}
         return {"model": options.model, **self._sampling, **extra}
+
+
+def _head(sent: dict[str, Any]) -> bytes:
+    """Return how a request's body begins."""
+    return orjson.dumps(sent)[:-1] + b',"messages":['
 
 
 def _body(head: bytes, messages: Sequence[Message], media: Sequence[bytes]) -> list[bytes]:

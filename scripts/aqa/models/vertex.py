@@ -18,6 +18,7 @@ from aqa.errors import UserError
 from aqa.media.codec import X264
 from aqa.models import _vertex_requests as requests
 from aqa.models._clips import Clips
+from aqa.models._sampling import of_repeat
 from aqa.models.base import Batching, Context, Reply
 from aqa.models.prices import Price, price_of
 from aqa.records import MediaPart, Request
@@ -213,7 +214,7 @@ class Vertex:
         async with self._clips.hold(media) as encoded:
             body = requests.body(request, await self._sources(media, encoded))
             try:
-                reply = await self._generate(body, sent)
+                reply = await self._generate(body, sent, of_repeat(self._sampling, request.repeat))
             except Rejected as rejected:
                 return rejected.reply
             except UserError as error:
@@ -222,14 +223,14 @@ class Vertex:
         self._count(reply)
         return reply
 
-    async def _generate(self, body: dict[str, Any], sent: Sent) -> Reply:
+    async def _generate(self, body: dict[str, Any], sent: Sent, own: dict[str, Any]) -> Reply:
         from google.genai import types
 
         from aqa.models._vertex_answers import read
 
         # The answer as it came: the SDK's own reading of it knows fewer shapes than the service has.
         config = {key: value for key, value in body.items() if key != "contents"}
-        config |= {**self._config, "shouldReturnHttpResponse": True}
+        config |= {**self._config, **own, "shouldReturnHttpResponse": True}
         async with self._client.calling(sent.parameters):
             answer = await self._client.sdk.aio.models.generate_content(
                 model=self._options.model,
@@ -258,7 +259,10 @@ class Vertex:
         from aqa.models._vertex_answers import Sent
 
         videos = [part for part in requests.media_of(request) if part.kind == "video"]
-        parameters: dict[str, Any] = dict(self._parameters)
+        parameters: dict[str, Any] = {
+            **self._parameters,
+            **of_repeat(self._sampling, request.repeat),
+        }
         if videos:
             parameters["fps"] = [round(requests.fps_of(part), 4) for part in videos]
         frames = sum(len(part.timestamps) for part in videos)

@@ -67,6 +67,7 @@ class Labels(Record):
     """Everything that tables, figures and the report know besides numbers. Lists keep print order.
 
     `unit` says which unit of balanced accuracy prints for a dataset that has both in `scores.csv`.
+    `partial`: numbers rest on what is answered so far.
     `synthetic` are the datasets that the project built itself. `results` and `command` make the
     commands that rebuild a file: `<command> <results>/tables/table1.csv`.
     """
@@ -81,6 +82,7 @@ class Labels(Record):
     seed: int
     resamples: int
     synthetic: tuple[Name, ...] = ()
+    partial: bool = False
     results: str = "results"
     command: str = "snakemake --cores 2"
 

@@ -28,7 +28,7 @@ INTERVALS = {
 def notes(rows: Sequence[Row], labels: Labels) -> list[str]:
     """Return the notes of a table as plain sentences; formats escape them."""
     entries = [entry for row in rows for entry in row.entries]
-    said = []
+    said = ["PARTIAL: only what is answered so far."] if labels.partial else []
     if any(row.model and row.model.thinking for row in rows):
         said.append("† thinking mode.")
     models = {row.model.id: row.model for row in rows if row.model}
@@ -81,7 +81,9 @@ def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
         scores = _scores(shown, dataset.id)
         if not scores:
             continue
-        facts = [f"n = {_range(score.n for score in scores)} judgements"]
+        facts = [f"n = {_range(score.n // score.repeats for score in scores)} judgements"]
+        if (often := _range(score.repeats for score in scores)) != "1":
+            facts.append(f"each asked {often} times (means over repeats)")
         if dataset.limit is not None:
             facts.append(f"limited to {dataset.limit} samples")
         if clusters := [score.n_clusters for score in scores if score.n_clusters]:
@@ -156,9 +158,10 @@ def incomplete(entries: Iterable[Entry], labels: Labels) -> list[str]:
     if unusable:
         said.append(f"Usable answers: {'; '.join(unusable)}; all others of all.")
     if left_out:
-        said.append(
-            f"Left out, for lack of a clip that can be decoded or of an example: {'; '.join(left_out)}."
-        )
+        why = "for lack of a clip that can be decoded or of an example"
+        if labels.partial:
+            why = "not answered yet, or for lack of a clip or an example"
+        said.append(f"Left out, {why}: {'; '.join(left_out)}.")
     return said
 
 

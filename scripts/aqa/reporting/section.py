@@ -81,13 +81,17 @@ Part: TypeAlias = Annotated[Text | Grid | Drawing | Quotes, Field(discriminator=
 
 
 class Section(Record):
-    """A section of the report. `short` names it in the navigation; `files`, beside it, hold its numbers."""
+    """A section of the report. `short` names it in the navigation; `files`, beside it, hold its numbers.
+
+    `top`: it stands before everything else.
+    """
 
     id: Name
     title: str = Field(min_length=1)
     short: str = Field(min_length=1)
     parts: tuple[Part, ...]
     files: tuple[Name, ...] = ()
+    top: bool = False
 
 
 def write_section(path: Path, section: Section) -> None:

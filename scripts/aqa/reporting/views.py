@@ -206,7 +206,7 @@ def dataset_rows(scores: Scores, labels: Labels) -> list[DatasetRow]:
                 dataset,
                 labels.dataset_name(dataset),
                 labels.is_synthetic(dataset.id),
-                _range(row.n for row in rows),
+                _range(row.n // row.repeats for row in rows),
                 _range(row.n_clusters for row in rows if row.n_clusters),
                 len({row.cell for row in rows}),
             )

@@ -1,6 +1,7 @@
 """Scoring the compare task: which of two samples is better, asked in both orders (design decision 8).
 
-An observation is a pair: its answers in both orders (and all repeats) count together. Intervals rest on
+An observation is a pair: its answers in both orders (and all repeats) count together, so that under `strict`
+a metric is its mean over repeats, and under `answered` each usable answer weighs the same. Intervals rest on
 both of its subjects (`intervals.pair_interval`); leaving a subject out leaves out all of its pairs, the
 product weights of the pigeonhole bootstrap (A. B. Owen, Annals of Applied Statistics 1(2), 2007).
 
@@ -22,13 +23,13 @@ import numpy as np
 from aqa.errors import UserError
 from aqa.records import Pair, Prediction, Response, Value
 from aqa.scoring import metrics
+from aqa.scoring.estimates import Dropped, Estimate
 from aqa.scoring.intervals import Resampler, missing, pair_interval
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray, Score
 from aqa.scoring.parse import parse
 from aqa.scoring.predict import Asked, matched, usable_outcome
 from aqa.scoring.rows import ALL, Policy, Unit
 from aqa.scoring.statistics import MeanOfPairs, PairRatio, PairStatistic
-from aqa.scoring.table import Dropped, Estimate
 
 FIRST, SECOND = "first", "second"
 ORDERS = ("anchor_first", "partner_first")
@@ -147,6 +148,20 @@ class Comparisons:
         self, metric: str, policy: Policy, unit: Unit, scope: str, _resampler: Resampler
     ) -> Estimate:
         """Return a metric over the pairs in scope: pooled (unit item), or the mean over exercises."""
+        statistic, dropped = self._ready(metric, policy, unit, scope)
+        if statistic is None:
+            return Estimate(metrics.undefined(metrics.NOTHING), CHANCE[metric], missing(0, metrics.NOTHING))
+        value = statistic(np.ones((1, statistic.n_clusters))).values[0]
+        found = pair_interval(statistic, BOUNDS[metric])
+        return Estimate(Score(float(value)), CHANCE[metric], found, dropped)
+
+    def statistic(self, metric: str, unit: Unit) -> PairStatistic | None:
+        """Return a metric over all pairs under the strict policy, None where it is undefined."""
+        return self._ready(metric, "strict", unit, ALL)[0]
+
+    def _ready(
+        self, metric: str, policy: Policy, unit: Unit, scope: str
+    ) -> tuple[PairStatistic | None, tuple[Dropped, ...]]:
         counted = self._counted(metric, policy)
         names = self.rows.exercises if scope == ALL else (scope,)
         parts = {name: self.exercise == self.rows.exercises.index(name) for name in names}
@@ -160,11 +175,8 @@ class Comparisons:
         )
         parts = {name: part for name, part in parts.items() if name not in empty}
         if not parts:
-            return Estimate(metrics.undefined(metrics.NOTHING), CHANCE[metric], missing(0, metrics.NOTHING))
-        statistic = self._statistic(counted, parts, 0.5 if metric == "position_bias" else 0.0)
-        value = statistic(np.ones((1, statistic.n_clusters))).values[0]
-        found = pair_interval(statistic, BOUNDS[metric])
-        return Estimate(Score(float(value)), CHANCE[metric], found, dropped)
+            return None, dropped
+        return self._statistic(counted, parts, 0.5 if metric == "position_bias" else 0.0), dropped
 
     def _counted(self, metric: str, policy: Policy) -> _Counts:
         if metric == "accuracy":

@@ -19,7 +19,7 @@ from aqa.records import Prediction, Sample
 from aqa.scoring import paired, table
 from aqa.scoring.intervals import Resampler
 from aqa.scoring.paired import Paired
-from aqa.scoring.predict import read_predictions
+from aqa.scoring.predict import Kind, read_predictions
 from aqa.scoring.rows import Unit
 
 BASE = {"strategy": "base", "representation": "original"}
@@ -96,7 +96,7 @@ class Loaded(NamedTuple):
     """A scored cell: its predictions, and what its metrics.json says about them."""
 
     predictions: list[Prediction]
-    kind: str
+    kind: Kind
     unit: Unit
     limits: dict[str, tuple[float, float]] | None
 
@@ -108,10 +108,12 @@ def load(folder: Path) -> Loaded:
         UserError: a file is missing or does not fit.
     """
     path = folder / "metrics.json"
+    kind: Kind
     try:
         metrics: dict[str, Any] = orjson.loads(path.read_bytes())
         settings = metrics["settings"]
-        kind, unit = metrics["kind"], settings["unit"]
+        kind = "classification" if metrics["task"] == "compare" else metrics["kind"]
+        unit = settings["unit"]
         limits = settings["limits"] and {name: tuple(ends) for name, ends in settings["limits"].items()}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); score this cell") from error

@@ -184,22 +184,13 @@ def _jackknife(statistic: Statistic, bounds: Bounds, pairs: PairStatistic | None
 
     n_clusters = statistic.n_clusters
     estimate = float(statistic(np.ones((1, n_clusters))).values[0])
-    values, lost = statistic(1.0 - np.eye(n_clusters))
+    values, lost = _left_out(statistic)
     if not np.isfinite(values).all():
         return missing(n_clusters, "undefined without one of the clusters")
     log = bounds == DISTANCE and estimate > 0 and bool((values > 0).all())
     if log:
         estimate, values = math.log(estimate), np.log(values)
-    variance = (n_clusters - 1) * float(np.mean((values - values.mean()) ** 2))
-    method: Method = "cluster-jackknife-t"
-    freedom = n_clusters - 1.0
-    if pairs is not None:
-        method = "pigeonhole-jackknife-t"
-        own, busy = pairs.pair_variance(), pairs.busyness()
-        freedom = max(1.0, float(busy.sum() ** 2 / (busy @ busy)) - 1)
-        if n_clusters >= FEW_CLUSTERS:
-            method = "dyadic-jackknife-t"
-            variance = max(variance - own, own)
+    variance, freedom, method = _variance(values, pairs)
     reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
     low, high = estimate - reach, estimate + reach
     if log:
@@ -207,6 +198,44 @@ def _jackknife(statistic: Statistic, bounds: Bounds, pairs: PairStatistic | None
     low, high = max(low, bounds[0]), min(high, bounds[1])
     note = f"{int(lost.sum())} of {n_clusters} clusters hold the whole of a class" if lost.any() else None
     return Interval(low, high, method, n_clusters, 0, note or _width(low, high))
+
+
+def standard_error(statistic: Statistic, pairs: PairStatistic | None = None) -> tuple[float, float]:
+    """Return the jackknife standard error over clusters, and its degrees of freedom.
+
+    The standard error behind the jackknife intervals, whatever the number of clusters; `pairs` is the same
+    statistic where it is one over pairs. NaN where it is undefined without one of the clusters, or where
+    there is one cluster.
+    """
+    if statistic.n_clusters < 2:
+        return math.nan, 0.0
+    variance, freedom, _ = _variance(_left_out(statistic)[0], pairs)
+    return math.sqrt(variance), freedom
+
+
+def _left_out(statistic: Statistic) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the statistic without each of the clusters in turn."""
+    n_clusters = statistic.n_clusters
+    parts = []
+    for start in range(0, n_clusters, CHUNK):
+        size = min(CHUNK, n_clusters - start)
+        weights = np.ones((size, n_clusters))
+        weights[np.arange(size), start + np.arange(size)] = 0.0
+        parts.append(statistic(weights))
+    return np.concatenate([part.values for part in parts]), np.concatenate([part.lost for part in parts])
+
+
+def _variance(values: FloatArray, pairs: PairStatistic | None) -> tuple[float, float, Method]:
+    """Return the variance of a statistic from its values without each cluster, and its freedom."""
+    n_clusters = len(values)
+    variance = (n_clusters - 1) * float(np.mean((values - values.mean()) ** 2))
+    if pairs is None:
+        return variance, n_clusters - 1.0, "cluster-jackknife-t"
+    own, busy = pairs.pair_variance(), pairs.busyness()
+    freedom = max(1.0, float(busy.sum() ** 2 / (busy @ busy)) - 1)
+    if n_clusters < FEW_CLUSTERS:
+        return variance, freedom, "pigeonhole-jackknife-t"
+    return max(variance - own, own), freedom, "dyadic-jackknife-t"
 
 
 def _width(low: float, high: float) -> str | None:

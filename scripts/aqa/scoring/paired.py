@@ -2,7 +2,8 @@
 
 Both cells' rows lie in one table in which every cluster stands twice, once for each cell; any statistic
 with weights over such clusters gives both cells' values, and the values after swapping the two cells'
-predictions in whole clusters.
+predictions in whole clusters. All repeats of a cluster are swapped together, and each cell's value is its
+mean over repeats.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ def common(
 ) -> tuple[list[Prediction], list[Prediction]]:
     """Return the rows that both cells have, in one order; repeats are matched by number.
 
+    Repeats that one of the cells lacks are left out: only with as many answers to each sample are the two
+    cells exchangeable.
+
     Raises:
         UserError: the same row has another truth or subject in the two cells.
     """
@@ -126,6 +130,7 @@ def _stacked(first: Rows, second: Rows) -> Rows:
         exercise=np.tile(first.exercise, 2),
         question=np.tile(first.question, 2),
         subject=np.concatenate([first.subject, first.subject + n_clusters]),
+        repeat=np.tile(first.repeat, 2),
         usable=np.concatenate([first.usable, second.usable]),
     )
 

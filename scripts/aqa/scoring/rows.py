@@ -35,7 +35,7 @@ class ScoreRow(Record):
     predictions in scope, repeats included; `n_clusters` the clusters that the interval rests on. `drafts`
     counts the texts in the cell's prompts that nobody has approved. `n_left_out` counts the evaluated
     samples, or the pairs, of the whole cell that were not asked about (no clip, or no example) and are not
-    in `n`.
+    in `n`. `repeats`: how often each request was asked; a value is the mean over repeats.
     """
 
     dataset: str
@@ -62,6 +62,7 @@ class ScoreRow(Record):
     n_failed: int
     n_left_out: int = Field(0, ge=0)
     drafts: int = Field(0, ge=0)
+    repeats: int = Field(1, ge=1)
 
     @property
     def cell(self) -> tuple[str, str, str, str, str]:

@@ -19,10 +19,11 @@ from aqa.inference.drafts import read_drafts
 from aqa.records import Outcome, Pair, Prediction, Question, Response, Sample
 from aqa.scoring import table
 from aqa.scoring.compare import Comparisons, comparisons, predict_pairs
+from aqa.scoring.estimates import Estimate
 from aqa.scoring.intervals import LEVEL, Interval, Resampler
 from aqa.scoring.predict import Asked, Kind, predict, write_predictions
 from aqa.scoring.rows import ALL, Policy, ScoreRow, Unit
-from aqa.scoring.table import Choices, Estimate, Limits, Scores
+from aqa.scoring.table import Choices, Limits, Scores
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -86,7 +87,8 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
     drafts = read_drafts(folder)
     left_out = _left_out(cell["task"], requests, settings)
     result = _score(cell, rows, predictions, unit, resampler)
-    about = {"drafts": drafts, "n_left_out": len(left_out)}
+    repeats = 1 + max(request.repeat for request in requests)
+    about = {"drafts": drafts, "n_left_out": len(left_out), "repeats": repeats}
     result["rows"] = [row.model_copy(update=about) for row in result["rows"]]
     write_predictions(folder / "predictions.csv", predictions)
     write_json(
@@ -96,6 +98,7 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
             **result,
             "kind": settings.kind,
             "drafts": drafts,
+            "repeats": repeats,
             "left_out": left_out,
             "outcomes": _counts(predictions),
             "settings": {

@@ -207,6 +207,20 @@ class PairRatio:
         )
 
 
+class Within:
+    """A statistic over some of the clusters of a whole."""
+
+    def __init__(self, part: Statistic, clusters: IntArray, n_clusters: int) -> None:
+        """Keep the part; its cluster i is cluster `clusters[i]` of the `n_clusters` of the whole."""
+        self.part = part
+        self.clusters = clusters
+        self.n_clusters = n_clusters
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`."""
+        return self.part(weights[:, self.clusters])
+
+
 class MeanOf:
     """The mean of one statistic per exercise, all over the same clusters."""
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from aqa.errors import UserError
 from aqa.records import Prediction, Question
 from aqa.scoring import metrics
-from aqa.scoring.intervals import Interval, Resampler, interval, missing
+from aqa.scoring.estimates import Dropped, Estimate, Ready, estimated, joined, undefined
+from aqa.scoring.intervals import Resampler
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray, Score
 from aqa.scoring.rows import ALL, Policy, Unit
 from aqa.scoring.statistics import BalancedAccuracy, Layout, MeanOf, RelativeL2, Spearman, Statistic
@@ -35,29 +36,11 @@ BOUNDS = {
 }
 
 
-class Dropped(NamedTuple):
-    """A unit that a mean leaves out, with its rows and the reason; `item` is "" for a whole exercise."""
-
-    exercise: str
-    item: str
-    n: int
-    reason: str
-
-
-class Estimate(NamedTuple):
-    """A metric over a scope, with its chance level, its interval and what was left out."""
-
-    score: Score
-    chance: float
-    interval: Interval
-    dropped: tuple[Dropped, ...] = ()
-
-
 @dataclass(frozen=True)
 class Rows:
     """What the rows of every cell have; columns of equal length, names as codes.
 
-    `exercise` counts in `exercises`, `question` in `questions` (exercise, item).
+    `exercise` counts in `exercises`, `question` in `questions` (exercise, item). `repeat` counts from 0.
     """
 
     exercises: tuple[str, ...]
@@ -65,7 +48,22 @@ class Rows:
     exercise: IntArray
     question: IntArray
     subject: IntArray
+    repeat: IntArray
     usable: BoolArray
+
+    @property
+    def of_repeats(self) -> list[BoolArray]:
+        """Which rows are of each repeat."""
+        return [self.repeat == repeat for repeat in np.unique(self.repeat)]
+
+    def where(self, rows: BoolArray) -> Rows:
+        """Return some of the rows; all codes stay."""
+        columns = ("exercise", "question", "subject", "repeat", "usable")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def subjects(self, chosen: BoolArray) -> IntArray:
+        """Return the subjects of the chosen rows, sorted: cluster i of `clusters` is the i-th."""
+        return np.unique(self.subject[chosen])
 
     def chosen(self, scope: str, policy: Policy) -> BoolArray:
         """Return which rows count: those of an exercise or all, under the policy."""
@@ -98,6 +96,23 @@ class Choices:
 
     def estimate(self, metric: str, policy: Policy, unit: Unit, scope: str, resampler: Resampler) -> Estimate:
         """Return balanced accuracy over the rows in scope, in the unit, under the policy."""
+        return estimated(self.ready(metric, policy, unit, scope), BOUNDS[metric], resampler)
+
+    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
+        """Return a metric over all rows under the strict policy, None where it is undefined."""
+        return joined(self.ready(metric, "strict", unit, ALL))
+
+    def ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> list[Ready]:
+        """Return a metric of each repeat; undefined for another metric than balanced accuracy."""
+        if metric not in self.metrics:
+            return []
+        return [self._where(rows)._ready(policy, unit, scope) for rows in self.rows.of_repeats]
+
+    def _where(self, rows: BoolArray) -> Choices:
+        columns = {name: getattr(self, name)[rows] for name in ("truth", "correct", "chance")}
+        return replace(self, rows=self.rows.where(rows), **columns)
+
+    def _ready(self, policy: Policy, unit: Unit, scope: str) -> Ready:
         chosen = self.rows.chosen(scope, policy)
         unit_codes = self.rows.question if unit == "item" else self.rows.exercise
         kept, dropped = self._balanced(chosen, unit_codes, unit)
@@ -105,24 +120,14 @@ class Choices:
             reason = metrics.NOTHING
             if chosen.any():
                 reason = dropped[0].reason if len(dropped) == 1 else "one class in the truth of every unit"
-            return Estimate(metrics.undefined(reason), math.nan, missing(0, reason), dropped)
+            return undefined(reason, int(chosen.sum()), dropped)
         pair, layout = self._layout(unit_codes[kept], kept)
-        statistic = self._balanced_accuracy(kept, unit_codes)
+        statistic = BalancedAccuracy(self.correct[kept], pair, self.rows.clusters(kept), layout)
         value = statistic(np.ones((1, statistic.n_clusters))).values[0]
         guessed = np.bincount(pair, weights=self.chance[kept]) / np.bincount(pair)
         chance = layout.average(guessed[None], np.ones((1, len(guessed)), dtype=np.bool_))[0]
-        found = interval(statistic, resampler, BOUNDS[metric])
-        return Estimate(Score(float(value)), float(chance), found, dropped)
-
-    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
-        """Return a metric over all rows under the strict policy, None where it is undefined."""
-        unit_codes = self.rows.question if unit == "item" else self.rows.exercise
-        kept, _ = self._balanced(self.rows.chosen(ALL, "strict"), unit_codes, unit)
-        return self._balanced_accuracy(kept, unit_codes) if metric in self.metrics and kept.any() else None
-
-    def _balanced_accuracy(self, kept: BoolArray, unit_codes: IntArray) -> BalancedAccuracy:
-        pair, layout = self._layout(unit_codes[kept], kept)
-        return BalancedAccuracy(self.correct[kept], pair, self.rows.clusters(kept), layout)
+        subjects = self.rows.subjects(kept)
+        return Ready(Score(float(value)), float(chance), statistic, subjects, int(chosen.sum()), dropped)
 
     def _balanced(
         self, chosen: BoolArray, unit_codes: IntArray, unit: Unit
@@ -171,9 +176,28 @@ class Scores:
 
         The range is that of the dataset's truth in unit item, each exercise's own in unit exercise.
         """
+        return estimated(self.ready(metric, policy, unit, scope), BOUNDS[metric], resampler)
+
+    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
+        """Return a metric over all rows under the strict policy, None where it is undefined.
+
+        Unit exercise: the mean over the exercises where it is defined.
+        """
+        return joined(self.ready(metric, "strict", unit, ALL))
+
+    def ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> list[Ready]:
+        """Return a metric of each repeat."""
+        return [self._where(rows)._ready(metric, policy, unit, scope) for rows in self.rows.of_repeats]
+
+    def _where(self, rows: BoolArray) -> Scores:
+        columns = {name: getattr(self, name)[rows] for name in ("truth", "prediction")}
+        return replace(self, rows=self.rows.where(rows), **columns)
+
+    def _ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> Ready:
         chosen = self.rows.chosen(scope, policy)
-        if not chosen.any():
-            return Estimate(metrics.undefined(metrics.NOTHING), math.nan, missing(0, metrics.NOTHING))
+        n = int(chosen.sum())
+        if not n:
+            return undefined(metrics.NOTHING)
         parts = {ALL: chosen}
         if unit == "exercise":
             names = self.rows.exercises if scope == ALL else (scope,)
@@ -186,25 +210,15 @@ class Scores:
         )
         parts = {name: part for name, part in parts.items() if found[name].reason is None}
         if not parts:
-            return Estimate(metrics.undefined(dropped[0].reason), math.nan, missing(0, dropped[0].reason))
-        return Estimate(
+            return undefined(dropped[0].reason, n)
+        return Ready(
             Score(_mean(found[name].value for name in parts)),
             _mean(self._chance(metric, part, self.limits[name]) for name, part in parts.items()),
-            interval(self._statistic(metric, parts), resampler, BOUNDS[metric]),
+            self._statistic(metric, parts),
+            self.rows.subjects(np.any(list(parts.values()), axis=0)),
+            n,
             dropped,
         )
-
-    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
-        """Return a metric over all rows under the strict policy, None where it is undefined.
-
-        Unit exercise: the mean over the exercises where it is defined.
-        """
-        parts = {ALL: self.rows.chosen(ALL, "strict")}
-        if unit == "exercise":
-            parts = {name: self.rows.chosen(name, "strict") for name in self.rows.exercises}
-        found = {name: self._score(metric, part, self.limits[name]) for name, part in parts.items()}
-        parts = {name: part for name, part in parts.items() if found[name].reason is None}
-        return self._statistic(metric, parts) if parts else None
 
     def _filled(self, metric: str, part: BoolArray) -> FloatArray:
         """Return the predictions, and for unusable answers what the strict policy puts in their place."""
@@ -316,6 +330,7 @@ def _rows(predictions: Sequence[Prediction]) -> Rows:
         exercise=np.array([exercise_codes[row.exercise] for row in predictions], dtype=np.int64),
         question=np.array([question_codes[row.exercise, row.item] for row in predictions], dtype=np.int64),
         subject=np.unique([row.subject for row in predictions], return_inverse=True)[1],
+        repeat=np.array([row.repeat for row in predictions], dtype=np.int64),
         usable=np.array([row.outcome == "ok" for row in predictions], dtype=np.bool_),
     )
 
