@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aqa import cli, datasets, models, profiles, prompts
 from aqa.config import REPRESENTATIONS, TASKS, ModelFile, load_yaml, parse
@@ -24,7 +24,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dataset", required=True, help="dataset id")
     parser.add_argument("--data", type=Path, help="the dataset's folder; needed for data of your own")
     parser.add_argument("--samples", type=Path, required=True, help="samples.jsonl of the dataset")
-    parser.add_argument("--evaluated", type=Path, required=True, help="ids of the samples to ask about")
+    parser.add_argument(
+        "--evaluated",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="ids of the samples to ask about: a file for all cells, or one a cell",
+    )
     parser.add_argument(
         "--manifest", type=Path, nargs="+", required=True, help="media manifests, one a profile"
     )
@@ -51,8 +57,9 @@ def arguments() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Write `requests.jsonl` into every cell's folder, and `drafts.json`, which lists unapproved texts."""
     samples = read_jsonl(args.samples, Sample)
-    wanted = set(read_ids(args.evaluated))
-    asked = [sample for sample in samples if sample.sample_id in wanted]
+    orders = _orders(args)
+    judged = set().union(*(order.ids for order in orders if order.cell.task == "judge"))
+    asked = [sample for sample in samples if sample.sample_id in judged]
     model = parse(ModelFile, load_yaml(args.model), str(args.model))
     context = models.Context(media=args.media, seed=args.seed, training=samples)
     dataset = datasets.resolve(args.dataset, args.data)
@@ -72,17 +79,17 @@ def main(args: argparse.Namespace) -> None:
         "system": model.system,
     }
     by_id = {sample.sample_id: sample for sample in samples}
-    for folder, repeats in _repeats(args):
-        cell = _cell(folder)
+    for folder, cell, ids, repeats in orders:
         how = {**common, "strategy": cell.strategy, "representation": cell.representation}
         if cell.task == "compare":
             if pairs is None:
                 raise UserError(f"{folder}: compares pairs; give --pairs")
             drafts = paired_by
-            rendered = comparisons.build(pairs, by_id, clips, **how)
+            rendered = comparisons.build([pair for pair in pairs if pair.anchor in ids], by_id, clips, **how)
         else:
-            drafts = _drafts(cell.strategy, asked, texts, allow=args.allow_draft)
-            rendered = requests.build(asked, clips, texts=texts, examples=shown, **how)
+            mine = [sample for sample in asked if sample.sample_id in ids]
+            drafts = _drafts(cell.strategy, mine, texts, allow=args.allow_draft)
+            rendered = requests.build(mine, clips, texts=texts, examples=shown, **how)
         if repeats > 1 and (why := models.deterministic(model)):
             cli.log.warning("%s: asked %d times, but %s: the answers will not differ", folder, repeats, why)
         rendered = requests.repeated(rendered, repeats)
@@ -93,13 +100,29 @@ def main(args: argparse.Namespace) -> None:
             cli.log.warning("%s: %d text(s) are drafts that nobody has approved", folder, len(drafts))
 
 
-def _repeats(args: argparse.Namespace) -> list[tuple[Path, int]]:
-    """Return each cell's folder with how often its requests are asked."""
+class _Order(NamedTuple):
+    """What is asked in a cell: the samples' ids (of a pair: its anchor's), and how often."""
+
+    folder: Path
+    cell: Cell
+    ids: frozenset[str]
+    repeats: int
+
+
+def _orders(args: argparse.Namespace) -> list[_Order]:
+    """Return what is asked in each cell."""
     repeats = args.repeats or [1]
     repeats = repeats * len(args.cells) if len(repeats) == 1 else repeats
     if len(repeats) != len(args.cells) or min(repeats) < 1:
         raise UserError("--repeats: give one number above 0, or one a cell")
-    return list(zip(args.cells, repeats, strict=True))
+    files = args.evaluated * len(args.cells) if len(args.evaluated) == 1 else args.evaluated
+    if len(files) != len(args.cells):
+        raise UserError("--evaluated: give one file, or one a cell")
+    ids = {file: frozenset(read_ids(file)) for file in files}
+    return [
+        _Order(folder, _cell(folder), ids[file], often)
+        for folder, file, often in zip(args.cells, files, repeats, strict=True)
+    ]
 
 
 def _clips(args: argparse.Namespace, samples: Sequence[Sample], model: ModelFile) -> dict[str, Clip]:

@@ -39,6 +39,13 @@ def arguments() -> argparse.Namespace:
         type=Path,
         help="ids of the evaluated samples, one a line, for the range of a score; left out: those asked",
     )
+    parser.add_argument(
+        "--asked",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="ids of the samples that each cell is to ask about, a file a cell; left out: those evaluated",
+    )
     parser.add_argument("--pairs", type=Path, help="pairs.jsonl, for cells whose task is compare")
     parser.add_argument(
         "--compare-unit",
@@ -59,10 +66,15 @@ def main(args: argparse.Namespace) -> None:
     evaluated = None
     if args.evaluated is not None:
         evaluated = frozenset(read_ids(args.evaluated))
+    if args.asked and len(args.asked) != len(args.cells):
+        raise UserError("--asked: give one file a cell")
+    asked = {folder: frozenset(read_ids(file)) for folder, file in zip(args.cells, args.asked, strict=False)}
     pairs = None
     if args.pairs is not None:
         pairs = {pair.pair_id: pair for pair in read_jsonl(args.pairs, Pair)}
-    settings = Settings(args.kind, args.seed, args.resamples, args.unit, evaluated, pairs, args.compare_unit)
+    settings = Settings(
+        args.kind, args.seed, args.resamples, args.unit, evaluated, pairs, args.compare_unit, asked
+    )
     score_cells(args.cells, samples, settings)
     cli.log.info("%d cells scored", len(args.cells))
 

@@ -137,3 +137,27 @@ def test_a_cell_is_asked_as_often_as_its_most_demanding_block_says():
 
 def test_cells_are_asked_once_unless_somebody_says_otherwise():
     assert build(cells(include=[{}]), AXES).repeats == {}
+
+
+def test_a_cell_asks_about_as_many_samples_as_its_most_generous_block_says():
+    grid = build(
+        cells(
+            include=[
+                {"datasets": ["gym"], "tasks": ["judge"], "limit": 12},
+                {"datasets": ["gym"], "tasks": ["judge"], "strategies": ["base"], "limit": 48},
+                {"datasets": ["gym"], "tasks": ["judge"], "models": ["random"]},
+            ],
+        ),
+        AXES,
+    )
+    limits = {
+        (cell.strategy, cell.model): grid.limits.get(cell)
+        for cell in grid
+        if cell.representation == "original"
+    }
+    assert limits == {
+        ("base", "random"): None,
+        ("base", "big"): 48,
+        ("two_step", "random"): None,
+        ("two_step", "big"): 12,
+    }

@@ -175,7 +175,14 @@ class Block(Section):
 
 
 class Included(Block):
-    """A product of cells to run, and how often each of their requests is asked."""
+    """A product of cells to run, how many samples they ask about, and how often."""
+
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="Ask about only this many samples of each dataset: nested, so that a larger number asks "
+        "only what is new; null asks about all that are evaluated. A cell in several blocks takes the most.",
+    )
 
     repeats: int | None = Field(
         None, ge=1, description="How often each request is asked; null takes `cells.repeats`."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -58,6 +59,8 @@ class Grid:
     not_applicable: Mapping[Cell, str]
     repeats: Mapping[Cell, int] = field(default_factory=dict)
     """How often the requests of a cell are asked, where it is more than once."""
+    limits: Mapping[Cell, int] = field(default_factory=dict)
+    """How many samples a cell asks about, where it is not all that are evaluated."""
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
@@ -81,6 +84,7 @@ def build(wanted: Cells, axes: Axes) -> Grid:
         UserError: a block names something that is not declared, or selects no possible cell.
     """
     included: dict[Cell, int] = {}
+    limits: dict[Cell, float] = {}
     for number, block in enumerate(wanted.include):
         place = f"cells.include[{number}]"
         _check_names(block, axes, place)
@@ -88,7 +92,9 @@ def build(wanted: Cells, axes: Axes) -> Grid:
         if not cells:
             raise UserError(f"{place}: selects no possible cell{_why(block, axes)}")
         often = wanted.repeats if block.repeats is None else block.repeats
+        most = math.inf if block.limit is None else block.limit
         included.update({cell: max(often, included.get(cell, 1)) for cell in cells})
+        limits.update({cell: max(most, limits.get(cell, 0)) for cell in cells})
     for number, excluded in enumerate(wanted.exclude):
         _check_names(excluded, axes, f"cells.exclude[{number}]")
         for cell in _expand(excluded, axes):
@@ -105,6 +111,7 @@ def build(wanted: Cells, axes: Axes) -> Grid:
         cells=tuple(cell for cell in cells if cell not in impossible),
         not_applicable={cell: impossible[cell] for cell in cells if cell in impossible},
         repeats={cell: included[cell] for cell in cells if included[cell] > 1 and cell not in impossible},
+        limits={cell: int(limits[cell]) for cell in cells if math.isfinite(limits[cell])},
     )
 
 

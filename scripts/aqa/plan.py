@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ class Plan:
                 "representation": representation,
                 "name": name,
                 "profile": self.config.profiles[name].model_dump(mode="json"),
-                "only": self.needed(dataset, representation),
+                "only": self.needed(dataset, self._shown_in(representation, name)),
                 "exercises": self.exercises(dataset, representation, name),
             }
             for representation, shown in models.items()
@@ -139,24 +139,31 @@ class Plan:
         names = dict.fromkeys(cell.dataset for cell in cells)
         return [f"{self.config.results}/datasets/{dataset}/{name}" for dataset in names]
 
-    def needed(self, dataset: str, representation: str) -> list[str]:
-        """Return the lists of samples whose clips some cell needs in this representation."""
-        cells = [cell for cell in self.grid if cell[:3:2] == (dataset, representation)]
-        names = ["evaluated.txt"]
-        names += ["shown.txt"] if self.shows_examples(cells) else []
-        names += ["paired.txt"] if self.compares(cells) else []
-        return [f"{self.config.results}/datasets/{dataset}/{name}" for name in names]
+    def asked(self, cell: Cell, name: str = "evaluated") -> str:
+        """Return the list of the samples that a cell asks about; `paired`: of those that its pairs show."""
+        limit = self.grid.limits.get(cell)
+        return f"{self.config.results}/datasets/{cell.dataset}/{name}{f'-{limit}' if limit else ''}.txt"
+
+    def needed(self, dataset: str, shows: Callable[[Cell], bool]) -> list[str]:
+        """Return the lists of samples whose clips some of the cells of a dataset needs."""
+        cells = [cell for cell in self.grid if cell.dataset == dataset and shows(cell)]
+        files = [self.asked(cell, "paired" if cell.task == "compare" else "evaluated") for cell in cells]
+        files += self.dataset_files(cells, "shown.txt") if self.shows_examples(cells) else []
+        return list(dict.fromkeys(files))
+
+    def _shown_in(self, representation: str, profile: str) -> Callable[[Cell], bool]:
+        return lambda cell: (
+            cell.representation == representation and profile in self.profiles(cell.model, cell.dataset)
+        )
 
     def shown(self, dataset: str) -> list[str]:
         """Return the lists of samples whose clips some cell needs in any representation."""
         needed = [name for target in self.targets(dataset).values() for name in target["only"]]
-        return list(dict.fromkeys(needed or self.needed(dataset, "original")))
+        return list(dict.fromkeys(needed)) or [f"{self.config.results}/datasets/{dataset}/evaluated.txt"]
 
     def posed(self, dataset: str) -> list[str]:
         """Return the lists of samples whose poses some cell needs; empty if no cell shows them."""
-        shown = dict.fromkeys(cell.representation for cell in self.grid if cell.dataset == dataset)
-        posed = [representation for representation in shown if representation != "original"]
-        return list(dict.fromkeys(file for name in posed for file in self.needed(dataset, name)))
+        return self.needed(dataset, lambda cell: cell.representation != "original")
 
     def pose(self, dataset: str) -> Pose:
         """Return how joints are found in a dataset."""

@@ -16,7 +16,15 @@ _WALKED = (
 )
 STAGES: Mapping[str, tuple[str, ...]] = {
     "embed": ("files.py", "workers.py", "synthetic", "datasets", "../embed.py"),
-    "index": (*_RECORDS, "datasets", "../index.py", "../subset.py", "../examples.py", "../pairs.py"),
+    "index": (
+        *_RECORDS,
+        "datasets",
+        "../index.py",
+        "../subset.py",
+        "../examples.py",
+        "../pairs.py",
+        "../paired.py",
+    ),
     "pose": (*_RECORDS, "pose", *_WALKED, "../pose.py"),
     "media": (*_RECORDS, "media", "pose/store.py", "../media.py", "../gather.py"),
     "masks": (*_RECORDS, "media", "masking", "../propose_masks.py", "../verify_masks.py", "../mask_video.py"),

@@ -48,6 +48,7 @@ wildcard_constraints:
     strategy="|".join({cell.strategy for cell in PLAN.grid}),
     model="|".join(map(re.escape, PLAN.config.models)),
     profile="|".join(map(re.escape, PLAN.config.profiles)),
+    limit=r"[1-9]\d*",
 
 
 onstart:

@@ -71,6 +71,29 @@ rule subset:
         " --seed {params.seed} --output {output:q} --log {log:q}"
 
 
+rule subset_limited:
+    """Choose the samples that a limited cell asks about, nested in those that are evaluated."""
+    input:
+        rules.index.output,
+    output:
+        f"{RESULTS}/datasets/{{dataset}}/evaluated-{{limit}}.txt",
+    log:
+        f"{LOGS}/subset/{{dataset}}-{{limit}}.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        split=lambda wildcards: PLAN.metadata[wildcards.dataset].evaluated_split,
+        limit=lambda wildcards: min(
+            int(wildcards.limit), PLAN.config.datasets[wildcards.dataset].limit or int(wildcards.limit)
+        ),
+        seed=PLAN.config.seed,
+        code=lambda wildcards: code("index", wildcards.dataset),
+    shell:
+        "python $AQA/subset.py --samples {input:q} --split {params.split} --limit {params.limit}"
+        " --seed {params.seed} --output {output:q} --log {log:q}"
+
+
 rule examples:
     """Choose the in-context examples: other subjects, other videos, other content than what is asked."""
     input:
@@ -120,3 +143,21 @@ rule pairs:
         "python $AQA/pairs.py --dataset {wildcards.dataset} --data {params.data:q} --samples {input.samples:q}"
         " --evaluated {input.evaluated:q} --seed {params.seed} {params.wording} {params.draft}"
         " --output {output.pairs:q} --report {output.report:q} --media-list {output.paired:q} --log {log:q}"
+
+
+rule paired_limited:
+    """List the samples that the pairs of a limited cell show."""
+    input:
+        pairs=rules.pairs.output.pairs,
+        anchors=rules.subset_limited.output,
+    output:
+        f"{RESULTS}/datasets/{{dataset}}/paired-{{limit}}.txt",
+    log:
+        f"{LOGS}/pairs/{{dataset}}-{{limit}}.log",
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    params:
+        code=lambda wildcards: code("index", wildcards.dataset),
+    shell:
+        "python $AQA/paired.py --pairs {input.pairs:q} --anchors {input.anchors:q} --output {output:q} --log {log:q}"

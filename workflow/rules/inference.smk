@@ -14,7 +14,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             f"render_{dataset}_{representation}_{model}"
         input:
             samples=f"{RESULTS}/datasets/{dataset}/samples.jsonl",
-            evaluated=f"{RESULTS}/datasets/{dataset}/evaluated.txt",
+            evaluated=list(dict.fromkeys(map(PLAN.asked, cells))),
             manifests=PLAN.manifests(cells[0]),
             verified=PLAN.verified(dataset),
             examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
@@ -44,11 +44,12 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             ),
             seed=PLAN.config.seed,
             cells=lambda wildcards, output: folders(output),
+            evaluated=list(map(PLAN.asked, cells)),
             repeats=[PLAN.grid.repeats.get(cell, 1) for cell in cells],
             code=code("render", dataset),
         shell:
             "python $AQA/render.py --dataset {params.dataset} --data {params.data:q}"
-            " --samples {input.samples:q} --evaluated {input.evaluated:q} --manifest {input.manifests:q}"
+            " --samples {input.samples:q} --evaluated {params.evaluated:q} --manifest {input.manifests:q}"
             " --media {params.media:q} --model {input.model:q} --seed {params.seed} {params.optional} --cells {params.cells:q} --repeats {params.repeats} --log {log:q}"
 
 

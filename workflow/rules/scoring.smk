@@ -12,6 +12,7 @@ for key, cells in group(PLAN.grid, PLAN.score_key).items():
         input:
             samples=f"{RESULTS}/datasets/{cells[0].dataset}/samples.jsonl",
             evaluated=f"{RESULTS}/datasets/{cells[0].dataset}/evaluated.txt",
+            asked=list(dict.fromkeys(map(PLAN.asked, cells))),
             pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
             requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
             drafts=[PLAN.file(cell, "drafts.json") for cell in cells],
@@ -31,10 +32,11 @@ for key, cells in group(PLAN.grid, PLAN.score_key).items():
             seed=PLAN.config.seed,
             resamples=PLAN.config.scoring.resamples,
             cells=lambda wildcards, output: folders(output),
+            asked=list(map(PLAN.asked, cells)),
             code=code("score"),
         shell:
             "python $AQA/score.py --samples {input.samples:q}"
-            " --evaluated {input.evaluated:q} --kind {params.kind}"
+            " --evaluated {input.evaluated:q} --asked {params.asked:q} --kind {params.kind}"
             " --unit {params.unit} --seed {params.seed} --resamples {params.resamples}"
             " {params.pairs} --cells {params.cells:q} --log {log:q}"
 

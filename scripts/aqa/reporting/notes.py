@@ -142,9 +142,10 @@ def incomplete(entries: Iterable[Entry], labels: Labels) -> list[str]:
     """Return sentences on what the numbers leave out: unusable answers, and what was not asked about."""
     models = {model.id: model.name for model in labels.models}
     datasets = {dataset.id: dataset.title for dataset in labels.datasets}
+    held = list(entries)
     unusable: dict[str, None] = {}
     left_out: dict[str, None] = {}
-    for entry in entries:
+    for entry in held:
         if entry.cell is None or entry.score is None:
             continue
         score, dataset = entry.score, datasets.get(entry.cell.dataset, entry.cell.dataset)
@@ -154,7 +155,7 @@ def incomplete(entries: Iterable[Entry], labels: Labels) -> list[str]:
         if score.n_left_out:
             what = "pairs" if entry.cell.task == "compare" else "samples"
             left_out[f"{score.n_left_out} {what} of {dataset}"] = None
-    said = []
+    said = [*fewer(held, labels)]
     if unusable:
         said.append(f"Usable answers: {'; '.join(unusable)}; all others of all.")
     if left_out:
@@ -163,6 +164,25 @@ def incomplete(entries: Iterable[Entry], labels: Labels) -> list[str]:
             why = "not answered yet, or for lack of a clip or an example"
         said.append(f"Left out, {why}: {'; '.join(left_out)}.")
     return said
+
+
+def fewer(entries: Iterable[Entry], labels: Labels) -> list[str]:
+    """Return the sentence that names the cells that were asked less than others of their dataset and task."""
+    models = {model.id: model.name for model in labels.models}
+    datasets = {dataset.id: dataset.title for dataset in labels.datasets}
+    asked: dict[tuple[str, str], dict[str, set[int]]] = {}
+    for entry in entries:
+        if entry.cell is not None and entry.score is not None:
+            mine = asked.setdefault((entry.cell.dataset, entry.cell.task), {})
+            mine.setdefault(entry.cell.model, set()).add(entry.score.n + entry.score.n_left_out)
+    parts = []
+    for (dataset, _), by_model in asked.items():
+        most = max(max(counts) for counts in by_model.values())
+        for model, counts in by_model.items():
+            if min(counts) < most:
+                name = datasets.get(dataset, dataset)
+                parts.append(f"{models.get(model, model)} on {name} {_range(counts)} of {most:,} judgements")
+    return [f"Asked about a part only: {'; '.join(parts)}."] if parts else []
 
 
 def drafts(entries: Iterable[Entry], labels: Labels) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -40,7 +40,8 @@ class Settings:
     whole dataset). `evaluated` are the ids of the samples that are evaluated: the range of a score is
     taken from their truths; None takes it from the samples that the cell asks about. `pairs` are those
     of the cells whose task is compare; `compare_unit` is their headline unit: item pools all pairs,
-    exercise averages over exercises.
+    exercise averages over exercises. `asked` are, by folder of a cell, the samples (of pairs: their anchors)
+    that it was to ask about, where these are not all that are evaluated.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Settings:
     evaluated: frozenset[str] | None = None
     pairs: Mapping[str, Pair] | None = None
     compare_unit: Unit = "item"
+    asked: Mapping[Path, frozenset[str]] = field(default_factory=dict)
 
 
 def score_cells(folders: Iterable[Path], samples: Mapping[str, Sample], settings: Settings) -> None:
@@ -85,7 +87,7 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
         raise UserError("requests.jsonl is empty: there is nothing to score; look at the media manifest")
     predictions, rows, unit = _parsed(cell["task"], requests, responses, samples, settings)
     drafts = read_drafts(folder)
-    left_out = _left_out(cell["task"], requests, settings)
+    left_out = _left_out(folder, cell["task"], requests, settings)
     result = _score(cell, rows, predictions, unit, resampler)
     repeats = 1 + max(request.repeat for request in requests)
     about = {"drafts": drafts, "n_left_out": len(left_out), "repeats": repeats}
@@ -116,11 +118,14 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
     )
 
 
-def _left_out(task: str, requests: Sequence[Asked], settings: Settings) -> list[str]:
-    """Return the evaluated samples, or the pairs, that the cell did not ask about, sorted."""
+def _left_out(folder: Path, task: str, requests: Sequence[Asked], settings: Settings) -> list[str]:
+    """Return the samples, or the pairs, that the cell was to ask about and did not, sorted."""
     asked = {request.sample_id for request in requests}
-    wanted = set(settings.pairs or ()) if task == "compare" else set(settings.evaluated or ())
-    return sorted(wanted - asked)
+    wanted = settings.asked.get(folder, settings.evaluated)
+    if task == "compare":
+        pairs = settings.pairs or {}
+        return sorted({name for name in pairs if wanted is None or pairs[name].anchor in wanted} - asked)
+    return sorted((wanted or frozenset()) - asked)
 
 
 def _parsed(
