@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from aqa import datasets, grid, models, profiles, prompts
-from aqa.config import Config, DatasetConfig, MediaProfile, ModelFile, Pose, load_model, parse
+from aqa.config import (
+    Cells,
+    Config,
+    DatasetConfig,
+    MediaProfile,
+    ModelFile,
+    NotApplicable,
+    Pose,
+    load_model,
+    parse,
+)
 from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
@@ -136,7 +147,9 @@ class Plan:
 
     def needed(self, dataset: str, representation: str) -> list[str]:
         """Return the lists of samples whose clips some cell needs in this representation."""
-        cells = [cell for cell in self.grid if cell[:3:2] == (dataset, representation)]
+        return self._lists(dataset, [cell for cell in self.grid if cell[:3:2] == (dataset, representation)])
+
+    def _lists(self, dataset: str, cells: Sequence[Cell]) -> list[str]:
         names = ["evaluated.txt"]
         names += ["shown.txt"] if self.shows_examples(cells) else []
         names += ["paired.txt"] if self.compares(cells) else []
@@ -148,10 +161,15 @@ class Plan:
         return list(dict.fromkeys(needed or self.needed(dataset, "original")))
 
     def posed(self, dataset: str) -> list[str]:
-        """Return the lists of samples whose poses some cell needs; empty if no cell shows them."""
-        shown = dict.fromkeys(cell.representation for cell in self.grid if cell.dataset == dataset)
-        posed = [representation for representation in shown if representation != "original"]
-        return list(dict.fromkeys(file for name in posed for file in self.needed(dataset, name)))
+        """Return the lists of samples whose poses some cell shows or judges by; empty if none does."""
+        cells = [cell for cell in self.grid if cell.dataset == dataset]
+        posed = [cell for cell in cells if cell.representation != "original" or self.poses([cell])]
+        return self._lists(dataset, posed) if posed else []
+
+    def poses(self, cells: Iterable[Cell]) -> list[str]:
+        """Return the manifests of the poses that the models of the cells judge by."""
+        posed = [cell for cell in cells if models.needs(self.models[cell.model]).poses]
+        return list(dict.fromkeys(f"{self.config.results}/pose/{cell[0]}/manifest.jsonl" for cell in posed))
 
     def pose(self, dataset: str) -> Pose:
         """Return how joints are found in a dataset."""
@@ -219,7 +237,7 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
         metadata=metadata,
         models=chosen,
         model_paths={model: _path(model, folders) for model in chosen},
-        grid=grid.build(config.cells, axes(config, metadata)),
+        grid=grid.build(_possible(config, chosen), axes(config, metadata)),
     )
     for dataset, entry in config.datasets.items():
         datasets.resolve_settings(metadata[dataset], entry.settings)
@@ -240,6 +258,17 @@ def axes(config: Config, metadata: Mapping[str, Metadata]) -> grid.Axes:
         models=config.models,
         comparing=tuple(plain),
     )
+
+
+def _possible(config: Config, chosen: Mapping[str, ModelFile]) -> Cells:
+    """Return the configured cells, those declared not applicable that a dataset lacks something for."""
+    implied = tuple(
+        NotApplicable(datasets=(dataset,), models=(model,), reason=reason)
+        for dataset, (model, file) in product(config.datasets, chosen.items())
+        if (reason := models.impossible(file, dataset))
+    )
+    declared = (*implied, *config.cells.not_applicable)
+    return config.cells.model_copy(update={"not_applicable": declared}) if implied else config.cells
 
 
 def _needs_texts_or_examples(name: str) -> bool:

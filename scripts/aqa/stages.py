@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from aqa.datasets.geometry import decides_geometry
+
 LIBRARY = Path(__file__).parent
 
 _RECORDS = ("records.py", "files.py", "checked.py", "config.py", "profiles.py")
@@ -63,7 +65,7 @@ def code(stage: str, dataset: str | None = None) -> str:
         path = LIBRARY / part
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
-            if not _decides(file, dataset):
+            if not _decides(file, dataset) or (stage != "render" and decides_geometry(file)):
                 continue
             if file.suffix in {".py", ".j2", ".yaml", ".html", ".css"} and file.is_file():
                 digest.update(file.name.encode())
