@@ -24,6 +24,9 @@ from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
 
+HUMAN = "human"
+"""The name under which people stand among the models."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -187,6 +190,13 @@ class Plan:
         files += self.own_files(dataset, chosen.file)
         return [file for file in files if file is not None and Path(file).is_file()]
 
+    def people(self) -> list[Cell]:
+        """Return the cells of human agreement: beside the base prompt, of datasets with single ratings."""
+        beside = dict.fromkeys(cell[:4] for cell in self.grid)
+        rated = [dataset for dataset, metadata in self.metadata.items() if metadata.human]
+        cells = [Cell(dataset, "judge", "original", "base", HUMAN) for dataset in rated]
+        return [cell for cell in cells if cell[:4] in beside]
+
     def tested(self) -> dict[str, str | None]:
         """Return the models under test, each with the id of the same model without thinking."""
         return {m: file.without_thinking for m, file in self.models.items() if not file.baseline}
@@ -218,6 +228,8 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     """
     config = parse(Config, values, "configuration")
     metadata = {dataset: _resolve(dataset, chosen).metadata for dataset, chosen in config.datasets.items()}
+    if HUMAN in config.models:
+        raise UserError(f"models: '{HUMAN}' is what people's agreement is called; name your model otherwise")
     folders = tuple(base / folder for folder in config.model_files for base in (Path(), root))
     chosen = {model: load_model(model, folders) for model in config.models}
     if config.profiles.get("native", MediaProfile()) != MediaProfile():

@@ -36,6 +36,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "../collect.py",
         "../effects.py",
     ),
+    "human": (*_RECORDS, "datasets", "scoring", "../human.py"),
     "labels": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
         *("masking/verdicts.py", "reporting/describe.py", "reporting/labels.py", "../labels.py"),

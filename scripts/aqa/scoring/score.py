@@ -113,6 +113,36 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
     )
 
 
+def score_answers(
+    cell: Cell,
+    predictions: Sequence[Prediction],
+    questions: Sequence[Question],
+    samples: Mapping[str, Sample],
+    settings: Settings,
+) -> dict[str, Any]:
+    """Return what `metrics.json` holds of answers that no request of ours stands behind.
+
+    `questions` are parallel to `predictions`; the range of a score is that of the truths in `samples`.
+    """
+    unit: Unit = settings.unit or "item"
+    rows = _table(predictions, questions, samples, settings)
+    return {
+        **cell._asdict(),
+        **_score(cell._asdict(), rows, predictions, unit, Resampler(settings.seed, settings.resamples)),
+        "kind": settings.kind,
+        "outcomes": _counts(predictions),
+        "settings": {
+            "seed": settings.seed,
+            "resamples": settings.resamples,
+            "level": LEVEL,
+            "unit": unit,
+            "policies": POLICIES,
+            "limits": rows.limits if isinstance(rows, Scores) else None,
+        },
+        "versions": _versions(),
+    }
+
+
 def _left_out(task: str, requests: Sequence[Asked], settings: Settings) -> list[str]:
     """Return the evaluated samples, or the pairs, that the cell did not ask about, sorted."""
     asked = {request.sample_id for request in requests}
