@@ -49,7 +49,8 @@ def main(args: argparse.Namespace) -> None:
     agreement = against_others(samples, ratings, partial(module.verdict, settings=settings))
     how = Settings(metadata.kind, args.seed, args.resamples, args.unit)
     score_people(args.cell, agreement, how, len(samples))
-    cli.log.info(
+    log = cli.log.info if agreement.predictions else cli.log.warning
+    log(
         "%s: %d ratings of %d of %d evaluated samples, each against the others'",
         *(args.dataset, len(agreement.predictions), len(agreement.panel), len(samples)),
     )

@@ -12,14 +12,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from math import nan
 from pathlib import Path
+from typing import Any
 
-from aqa.errors import UserError
 from aqa.files import write_json
 from aqa.grid import Cell
 from aqa.records import Prediction, Question, Rating, Sample, Value
+from aqa.scoring import table
+from aqa.scoring.intervals import missing
 from aqa.scoring.predict import write_predictions
-from aqa.scoring.score import Settings, score_answers
+from aqa.scoring.rows import ALL, ScoreRow, Unit
+from aqa.scoring.score import OUTCOMES, POLICIES, Settings, score_answers
 
 Verdict = Callable[[Sequence[Value]], Value | None]
 """What some people's ratings of one question come to."""
@@ -82,17 +87,16 @@ def _rows(
 def score_people(folder: Path, agreement: Agreement, settings: Settings, evaluated: int) -> None:
     """Write `predictions.csv` and `metrics.json` of the people's cell, {dataset}/{task}/…/{model}/.
 
-    `evaluated` is the number of samples that models are asked about.
-
-    Raises:
-        UserError: no sample has more than one rater.
+    `evaluated` is the number of samples that models are asked about. Where none of them has several raters
+    the numbers are undefined, which the notes say: a run does not fail for it.
     """
-    if not agreement.predictions:
-        raise UserError(f"{folder}: no evaluated sample has ratings of several people; nothing to compare")
     parts = folder.absolute().parts[-len(Cell._fields) :]
     # People are no repeats of one another, whose metric would be averaged: all answers count together.
     pooled = [row.model_copy(update={"repeat": 0}) for row in agreement.predictions]
-    scored = score_answers(Cell(*parts), pooled, agreement.questions, agreement.panel, settings)
+    if pooled:
+        scored = score_answers(Cell(*parts), pooled, agreement.questions, agreement.panel, settings)
+    else:
+        scored = _undefined(Cell(*parts), settings)
     people = {
         "samples": len(agreement.panel),
         "evaluated": evaluated,
@@ -101,3 +105,27 @@ def score_people(folder: Path, agreement: Agreement, settings: Settings, evaluat
     }
     write_predictions(folder / "predictions.csv", agreement.predictions)
     write_json(folder / "metrics.json", {**scored, "people": people})
+
+
+def _undefined(cell: Cell, settings: Settings) -> dict[str, Any]:
+    """Return what `metrics.json` holds where nobody can be compared."""
+    reason = "no evaluated sample has ratings of several people"
+    metrics = (table.Choices if settings.kind == "classification" else table.Scores).metrics
+    unit: Unit = settings.unit or "item"
+    places = [
+        {"metric": metric, "policy": policy, "unit": unit, "scope": ALL}
+        for metric, policy in product(metrics, POLICIES)
+    ]
+    number = {"value": nan, "ci_low": nan, "ci_high": nan, "chance": nan, "n_clusters": 0, "n": 0}
+    counts = {f"n_{outcome}": 0 for outcome in OUTCOMES}
+    method = missing(0, reason).method
+    rows = [
+        ScoreRow.model_validate({**cell._asdict(), **place, **number, **counts, "interval": method})
+        for place in places
+    ]
+    return {
+        **cell._asdict(),
+        "rows": rows,
+        "notes": [{**place, "reason": reason} for place in places],
+        "kind": settings.kind,
+    }
