@@ -52,7 +52,7 @@ def sample(name: str, **changes: Any) -> Sample:
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """Poses of a clip with good knees, one with bad knees, one in which no joint is known, and one without."""
+    """Poses of a clip with good knees, one with bad knees, one without a known joint, and one without any."""
     folder = tmp_path / "pose" / "fitness-aqa"
     lines = []
     clips = {"good": pose(1.3), "bad": pose(0.3), "blind": np.full((17, 3), np.nan, np.float32)}
