@@ -37,6 +37,15 @@ def test_it_needs_poses_although_every_clip_is_shown_as_it_is(tmp_path: Path) ->
     assert chosen.poses([cells["random"]]) == []
 
 
+def test_where_only_it_needs_poses_it_may_be_left_out_instead(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    datasets = {"mtl-aqa": {"data": str(tmp_path / "data")}}
+    problem = plan.obstacle(load(tmp_path, "random", "geometry", datasets=datasets))
+    assert problem is not None and "poses.jsonl is missing" in problem
+    assert problem.endswith("(or leave out geometry, judging by joints)")
+    assert plan.obstacle(load(tmp_path, "random", datasets=datasets)) is None
+
+
 def test_of_pairs_it_needs_the_partners_too(tmp_path: Path) -> None:
     pairs = {"tasks": ["compare"], "strategies": ["base"], "representations": ["original"]}
     listed = load(tmp_path, "geometry", include=(pairs,)).posed("mtl-aqa")
@@ -67,7 +76,7 @@ def test_changed_rules_render_again_and_build_nothing_else_again() -> None:
     assert len(rules) >= 6 and all(map(decides_geometry, rules))
     assert not decides_geometry(folder / "synthetic" / "geometry.py"), "which draws the embedded data"
     assert not decides_geometry(folder / "datasets" / "mtl_aqa" / "adapter.py")
-    assert code("index", "mtl-aqa") != code("render", "mtl-aqa")
+    assert len({code("geometry", name) for name in ("mtl-aqa", "finefs")}) == 2
 
 
 def test_people_stand_beside_the_base_prompt_of_the_datasets_that_have_several_ratings(

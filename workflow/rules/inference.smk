@@ -47,6 +47,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             seed=PLAN.config.seed,
             cells=lambda wildcards, output: folders(output),
             code=code("render", dataset),
+            rules=code("geometry", dataset) if PLAN.poses(cells) else "",
         shell:
             "python $AQA/render.py --dataset {params.dataset} --data {params.data:q}"
             " --samples {input.samples:q} --evaluated {input.evaluated:q} --manifest {input.manifests:q}"
