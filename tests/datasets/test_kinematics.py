@@ -83,6 +83,12 @@ def test_the_frames_with_the_largest_values_are_never_none() -> None:
     assert k.where_largest(np.arange(20.0)).sum() == 3
 
 
+def test_running_medians_drop_a_jump_and_fill_a_gap() -> None:
+    values = np.array([1.0, 1.0, 9.0, 1.0, np.nan, 2.0, 2.0])
+    assert k.steady(values).tolist() == [1.0, 1.0, 1.0, 1.5, 2.0, 2.0, 2.0]
+    assert np.isnan(k.steady(np.full(3, np.nan))).all()
+
+
 @given(first=st.floats(0, 1), last=st.floats(0, 1), n=st.integers(1, 9))
 def test_a_part_of_a_clip_has_a_frame(first: float, last: float, n: int) -> None:
     clip = motion(*[pixels(FRONT)] * n)

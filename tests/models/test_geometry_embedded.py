@@ -72,7 +72,8 @@ def test_joints_alone_tell_good_from_bad(dataset: str, tmp_path: Path) -> None:
     subprocess.run([*map(str, embed), "--workers", "2", "--output", str(data / "embedded.json")], check=True)
     metadata = load_metadata(dataset)
     samples = index(dataset, data, {})
-    write_jsonl(folder / "manifest.jsonl", pose_all(samples, Order(data, folder, Pose(), {}), 1).clips)
+    posed = pose_all(samples, Order(data, folder, Pose(), {}), 1, lambda _done, _total: None)
+    write_jsonl(folder / "manifest.jsonl", posed.clips)
     asked = [sample for sample in samples if sample.split == metadata.evaluated_split]
 
     replies = ask(

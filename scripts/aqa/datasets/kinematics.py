@@ -204,6 +204,21 @@ def typical(values: ArrayLike) -> float:
     return share_of(values, 50.0)
 
 
+def steady(values: Array, width: int = 5) -> Array:
+    """Return the running medians (n,) of the known values over `width` frames, fewer at the ends.
+
+    Joints jitter from frame to frame, people do not; what rests on the extremes of a clip is smoothed first.
+    """
+    reach = width // 2
+    result = np.full(len(values), np.nan)
+    for i in range(len(values)):
+        near = values[max(i - reach, 0) : i + reach + 1]
+        near = near[np.isfinite(near)]
+        if len(near):
+            result[i] = np.median(near)
+    return result
+
+
 def where_largest(values: Array, share: float = 0.15) -> NDArray[np.bool_]:
     """Return which frames (n,) have the largest known values: that share of them, at least one."""
     known = np.sort(seen(values))

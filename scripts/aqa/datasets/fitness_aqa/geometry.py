@@ -17,12 +17,11 @@ from aqa.datasets.kinematics import (
     SIDES,
     WRIST,
     Array,
-    Joint,
     Motion,
     above,
     bone,
     least,
-    most,
+    steady,
     tilt,
     typical,
     where_largest,
@@ -74,12 +73,13 @@ def forearms_slanted(motion: Motion) -> float:
 
 
 def legs_shortened(motion: Motion) -> float:
-    """Return the flexion of the knees by which the hips sink while the bar is lifted, degrees.
+    """Return the flexion of the knees by which the hips sink at the lowest, degrees.
 
-    Joints: hips, ankles. A leg of two equal bones that is flexed by b is cos(b/2) as long as when straight.
+    Joints: hips, ankles; their height is compared with its median. A leg of two equal bones that is flexed by
+    b is cos(b/2) as long as when straight.
     """
-    height = above(motion.middle(HIP), motion.middle(Joint.LEFT_ANKLE))
-    return 2.0 * float(tilt(least(height), most(height)))
+    height = steady(above(motion.middle(HIP), motion.middle(ANKLE)))
+    return 2.0 * float(tilt(least(height), typical(height)))
 
 
 def _mean(motion: Motion, upper: int, lower: int, length: float) -> float:
@@ -104,9 +104,9 @@ ERRORS: dict[str, dict[str, Criterion]] = {
     "overhead-press": {
         # Upright forearms stand under the bar; a forearm nearer to level than to upright does not: 45.
         "elbows": Criterion(forearms_slanted, (45.0,), ("false", "true"), 15.0),
-        # A strict press keeps the knees straight. Below 25 degrees of flexion the hips sink by 2 % of the
-        # legs' length, about what poses are uncertain by.
-        "knees": Criterion(legs_shortened, (25.0,), ("false", "true"), 10.0),
+        # A strict press keeps the knees straight. Below 35 degrees of flexion the hips sink by less than 5 %
+        # of the legs' length, about what poses are uncertain by.
+        "knees": Criterion(legs_shortened, (35.0,), ("false", "true"), 10.0),
     },
 }
 
