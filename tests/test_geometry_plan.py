@@ -11,6 +11,7 @@ import yaml
 from aqa import plan
 from aqa.datasets.geometry import decides_geometry
 from aqa.errors import UserError
+from aqa.obstacles import obstacle
 from aqa.plan import Plan
 from aqa.stages import code
 
@@ -40,10 +41,10 @@ def test_it_needs_poses_although_every_clip_is_shown_as_it_is(tmp_path: Path) ->
 def test_where_only_it_needs_poses_it_may_be_left_out_instead(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     datasets = {"mtl-aqa": {"data": str(tmp_path / "data")}}
-    problem = plan.obstacle(load(tmp_path, "random", "geometry", datasets=datasets))
+    problem = obstacle(load(tmp_path, "random", "geometry", datasets=datasets))
     assert problem is not None and "poses.jsonl is missing" in problem
     assert problem.endswith("(or leave out geometry, judging by joints)")
-    assert plan.obstacle(load(tmp_path, "random", datasets=datasets)) is None
+    assert obstacle(load(tmp_path, "random", datasets=datasets)) is None
 
 
 def test_of_pairs_it_needs_the_partners_too(tmp_path: Path) -> None:
