@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--media", type=Path, required=True, help="folder of all media")
     parser.add_argument("--model", type=Path, required=True, help="the model's file")
+    parser.add_argument("--poses", type=Path, help="manifest of the poses, for a model that judges by them")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--examples", type=Path, help="examples.jsonl, for strategies that show examples")
     parser.add_argument("--pairs", type=Path, help="pairs.jsonl, for cells that compare")
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     judged = set().union(*(order.ids for order in orders if order.cell.task == "judge"))
     asked = [sample for sample in samples if sample.sample_id in judged]
     model = parse(ModelFile, load_yaml(args.model), str(args.model))
-    context = models.Context(media=args.media, seed=args.seed, training=samples)
+    context = models.Context(media=args.media, seed=args.seed, training=samples, poses=args.poses)
     dataset = datasets.resolve(args.dataset, args.data)
     clips = _clips(args, samples, model)
     if missing := [sample.sample_id for sample in asked if sample.sample_id not in clips]:

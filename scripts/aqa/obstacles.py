@@ -50,7 +50,12 @@ def _no_poses(plan: Plan, dataset: str) -> str | None:
     if not plan.posed(dataset) or made.is_file():
         return None
     lacking = needs.missing(plan.pose(dataset), Path(plan.data(dataset)), made_here=plan.embedded(dataset))
-    return lacking and f"{dataset}: {lacking}"
+    if lacking is None:
+        return None
+    cells = [cell for cell in plan.grid if cell.dataset == dataset]
+    shown = any(cell.representation != "original" for cell in cells)
+    judges = ", ".join(dict.fromkeys(cell.model for cell in cells if plan.poses([cell])))
+    return f"{dataset}: {lacking}" + ("" if shown else f" (or leave out {judges}, judging by joints)")
 
 
 def _leak(plan: Plan, dataset: str) -> str | None:

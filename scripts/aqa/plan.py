@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from aqa import datasets, grid, models, profiles, prompts
-from aqa.config import Config, DatasetConfig, Included, MediaProfile, ModelFile, Pose, Unit, load_model, parse
+from aqa.config import (
+    Cells,
+    Config,
+    DatasetConfig,
+    Included,
+    MediaProfile,
+    ModelFile,
+    NotApplicable,
+    Pose,
+    Unit,
+    load_model,
+    parse,
+)
 from aqa.datasets import Metadata
 from aqa.errors import UserError
 from aqa.grid import Cell, Grid
+
+HUMAN = "human"
+"""The name under which people stand among the models."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +178,15 @@ class Plan:
         return list(dict.fromkeys(needed)) or [f"{self.config.results}/datasets/{dataset}/evaluated.txt"]
 
     def posed(self, dataset: str) -> list[str]:
-        """Return the lists of samples whose poses some cell needs; empty if no cell shows them."""
-        return self.needed(dataset, lambda cell: cell.representation != "original")
+        """Return the lists of samples whose poses some cell shows or judges by; empty if none does."""
+        return self.needed(
+            dataset, lambda cell: cell.representation != "original" or bool(self.poses([cell]))
+        )
+
+    def poses(self, cells: Iterable[Cell]) -> list[str]:
+        """Return the manifests of the poses that the models of the cells judge by."""
+        posed = [cell for cell in cells if models.needs(self.models[cell.model]).poses]
+        return list(dict.fromkeys(f"{self.config.results}/pose/{cell[0]}/manifest.jsonl" for cell in posed))
 
     def pose(self, dataset: str) -> Pose:
         """Return how joints are found in a dataset."""
@@ -180,6 +203,13 @@ class Plan:
         files = [chosen.weights, chosen.detector, self.subjects(dataset)]
         files += self.own_files(dataset, chosen.file)
         return [file for file in files if file is not None and Path(file).is_file()]
+
+    def people(self) -> list[Cell]:
+        """Return the cells of human agreement: beside the base prompt, of datasets with single ratings."""
+        beside = dict.fromkeys(cell[:4] for cell in self.grid)
+        rated = [dataset for dataset, metadata in self.metadata.items() if metadata.human]
+        cells = [Cell(dataset, "judge", "original", "base", HUMAN) for dataset in rated]
+        return [cell for cell in cells if cell[:4] in beside]
 
     def tested(self) -> dict[str, str | None]:
         """Return the models under test, each with the id of the same model without thinking."""
@@ -212,6 +242,8 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     """
     config = _with_model(parse(Config, values, "configuration"))
     metadata = {dataset: _resolve(dataset, chosen).metadata for dataset, chosen in config.datasets.items()}
+    if HUMAN in config.models:
+        raise UserError(f"models: '{HUMAN}' is what people's agreement is called; name your model otherwise")
     folders = tuple(base / folder for folder in config.model_files for base in (Path(), root))
     chosen = {model: load_model(model, folders) for model in config.models}
     if config.profiles.get("native", MediaProfile()) != MediaProfile():
@@ -231,7 +263,7 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
         metadata=metadata,
         models=chosen,
         model_paths={model: _path(model, folders) for model in chosen},
-        grid=_grid(config, axes(config, metadata)),
+        grid=_grid(config, _possible(config, chosen), axes(config, metadata)),
     )
     for dataset, entry in config.datasets.items():
         datasets.resolve_settings(metadata[dataset], entry.settings)
@@ -260,15 +292,15 @@ def _with_model(config: Config) -> Config:
     return parse(Config, {**config.model_dump(), **chosen}, "configuration")
 
 
-def _grid(config: Config, allowed: grid.Axes) -> grid.Grid:
+def _grid(config: Config, wanted: Cells, allowed: grid.Axes) -> grid.Grid:
     """Expand the cells; of a model to evaluate there are its plain judge cells and no others."""
     if config.model is None:
-        return grid.build(config.cells, allowed)
+        return grid.build(wanted, allowed)
     plain = dict(
         zip(("tasks", "representations", "strategies"), ([part] for part in grid.PLAIN), strict=True)
     )
     block = Included.model_validate({**plain, "models": [config.model]})
-    cells = config.cells.model_copy(update={"include": (*config.cells.include, block)})
+    cells = wanted.model_copy(update={"include": (*wanted.include, block)})
     return grid.build(cells, allowed).plain(config.model)
 
 
@@ -283,6 +315,17 @@ def axes(config: Config, metadata: Mapping[str, Metadata]) -> grid.Axes:
         models=config.models,
         comparing=tuple(plain),
     )
+
+
+def _possible(config: Config, chosen: Mapping[str, ModelFile]) -> Cells:
+    """Return the configured cells, those declared not applicable that a dataset lacks something for."""
+    implied = tuple(
+        NotApplicable(datasets=(dataset,), models=(model,), reason=reason)
+        for dataset, (model, file) in product(config.datasets, chosen.items())
+        if (reason := models.impossible(file, dataset))
+    )
+    declared = (*implied, *config.cells.not_applicable)
+    return config.cells.model_copy(update={"not_applicable": declared}) if implied else config.cells
 
 
 def _needs_texts_or_examples(name: str) -> bool:

@@ -216,6 +216,18 @@ class Prediction(Record):
     repeat: int
 
 
+class Rating(Record):
+    """What one person said about one question of a sample; never in a file that a model's requests come from.
+
+    `rater` tells the people of one sample apart, and says nothing beyond it.
+    """
+
+    sample_id: Name
+    item: str
+    rater: int
+    value: Value
+
+
 class Examples(Record):
     """In-context examples of an exercise and its questions: a line of `examples.jsonl`.
 

@@ -16,7 +16,7 @@ DEFAULT: Mapping[str, Any] = {
     "datasets": {
         dataset: {} for dataset in ("llm-fms", "egoexo-fitness", "fitness-aqa", "finefs", "mtl-aqa")
     },
-    "models": ["random", "constant"],
+    "models": ["random", "constant", "geometry"],
     "cells": {
         "include": [
             {"tasks": ["judge"], "representations": ["original"]},

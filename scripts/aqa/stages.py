@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from aqa.datasets.geometry import decides_geometry
+
 LIBRARY = Path(__file__).parent
 
 _RECORDS = ("records.py", "files.py", "checked.py", "config.py", "profiles.py")
@@ -29,6 +31,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "media": (*_RECORDS, "media", "pose/store.py", "../media.py", "../gather.py"),
     "masks": (*_RECORDS, "media", "masking", "../propose_masks.py", "../verify_masks.py", "../mask_video.py"),
     "render": (*_RECORDS, "grid.py", "datasets", "prompts", "models", "inference", "../render.py"),
+    "geometry": ("datasets",),
     "draft": (
         *(*_RECORDS, "datasets", "models", "prompts", "inference", "scoring/parse.py"),
         *("../annotate.py", "../wording.py", "../pairs.py"),
@@ -44,6 +47,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "../reliability.py",
         "../skill.py",
     ),
+    "human": (*_RECORDS, "datasets", "scoring", "../human.py"),
     "labels": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "prompts"),
         *("masking/verdicts.py", "reporting/describe.py", "reporting/labels.py", "../labels.py"),
@@ -67,14 +71,14 @@ def code(stage: str, dataset: str | None = None) -> str:
     """Return a digest of the library code that decides a stage's results.
 
     Snakemake does not see a changed import; rules carry this digest as a parameter instead. With a
-    dataset, the folders of other datasets do not count.
+    dataset, the folders of other datasets do not count. Geometry rules are a stage of their own.
     """
     digest = hashlib.sha256()
     for part in STAGES[stage]:
         path = LIBRARY / part
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
-            if not _decides(file, dataset):
+            if not _decides(file, dataset) or decides_geometry(file) != (stage == "geometry"):
                 continue
             if file.suffix in {".py", ".j2", ".yaml", ".html", ".css"} and file.is_file():
                 digest.update(file.name.encode())

@@ -16,6 +16,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             samples=f"{RESULTS}/datasets/{dataset}/samples.jsonl",
             evaluated=list(dict.fromkeys(map(PLAN.asked, cells))),
             manifests=PLAN.manifests(cells[0]),
+            poses=PLAN.poses(cells),
             verified=PLAN.verified(dataset),
             examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
             pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
@@ -37,6 +38,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             media=lambda wildcards, input: Path(input.manifests[0]).parents[3],
             optional=lambda wildcards, input, dataset=dataset: flags(
                 ("--examples", input.examples),
+                ("--poses", input.poses),
                 ("--pairs", input.pairs),
                 ("--pairs-report", input.report),
                 ("--wording", input.wording),
@@ -47,6 +49,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             evaluated=list(map(PLAN.asked, cells)),
             repeats=[PLAN.grid.repeats.get(cell, 1) for cell in cells],
             code=code("render", dataset),
+            rules=code("geometry", dataset) if PLAN.poses(cells) else "",
         shell:
             "python $AQA/render.py --dataset {params.dataset} --data {params.data:q}"
             " --samples {input.samples:q} --evaluated {params.evaluated:q} --manifest {input.manifests:q}"
@@ -78,6 +81,7 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
         input:
             requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
             samples=PLAN.dataset_files(cells, "samples.jsonl"),
+            poses=PLAN.poses(cells),
             model=PLAN.model_paths[cells[0].model],
         output:
             [PLAN.file(cell, "responses.jsonl") for cell in cells],
@@ -95,6 +99,7 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
             seed=PLAN.config.seed,
             accept=PLAN.config.inference.accept_failed,
             again=flag("--ask-rejected", PLAN.config.inference.ask_rejected),
+            poses=lambda wildcards, input: flags(("--poses", input.poses)),
             # Not a plain value, so that another cap makes no finished session run again.
             caps=lambda wildcards, input: flags(
                 ("--max-cost-usd", PLAN.config.inference.max_cost_usd),
@@ -107,4 +112,4 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
         shell:
             "python $AQA/infer.py --model-id {params.model} --model {input.model:q}"
             " --samples {input.samples:q} --media {params.media:q} --journals {params.journals:q}"
-            " --seed {params.seed} --accept-failed {params.accept} {params.again} {params.caps} {params.refuse} --cells {params.cells:q} --log {log:q}"
+            " --seed {params.seed} {params.poses} --accept-failed {params.accept} {params.again} {params.caps} {params.refuse} --cells {params.cells:q} --log {log:q}"

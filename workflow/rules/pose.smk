@@ -1,7 +1,7 @@
 """From videos to the joints of who is judged: `results/pose/{dataset}`, for what is cropped or drawn by them.
 
 Needs: samples.jsonl, evaluated.txt, the dataset's files; for a network its weights, else the file of poses.
-Makes: manifest.jsonl, only where some cell shows or crops by joints. The poses lie beside it, undeclared: a
+Makes: manifest.jsonl, only where some cell shows, crops or judges by joints. The poses lie beside it, undeclared: a
 stopped job keeps them, and one that runs again makes only those whose recipe changed. For a cluster,
 `media.shards` splits the job by sources.
 """

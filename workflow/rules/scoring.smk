@@ -1,6 +1,6 @@
 """From answers to numbers: predictions.csv and metrics.json of every cell, and scores.csv.
 
-Needs: samples.jsonl, requests.jsonl, drafts.json, responses.jsonl. Asks no model.
+Needs: samples.jsonl, requests.jsonl, drafts.json, responses.jsonl; for people, the dataset's files. Asks no model.
 """
 
 for key, cells in group(PLAN.grid, PLAN.score_key).items():
@@ -41,10 +41,42 @@ for key, cells in group(PLAN.grid, PLAN.score_key).items():
             " {params.pairs} --cells {params.cells:q} --log {log:q}"
 
 
+for cell in PLAN.people():
+
+    rule:
+        """Score people against one another, where a dataset tells what each of them said."""
+        name:
+            f"human_{cell.dataset}"
+        input:
+            samples=f"{RESULTS}/datasets/{cell.dataset}/samples.jsonl",
+            evaluated=f"{RESULTS}/datasets/{cell.dataset}/evaluated.txt",
+        output:
+            PLAN.file(cell, "predictions.csv"),
+            PLAN.file(cell, "metrics.json"),
+        log:
+            f"{LOGS}/human/{cell.dataset}.log",
+        localrule: True
+        conda:
+            "../../envs/scoring.yaml"
+        params:
+            dataset=cell.dataset,
+            data=PLAN.data(cell.dataset),
+            settings=dumps(PLAN.config.datasets[cell.dataset].settings).decode(),
+            unit=PLAN.unit(cell.dataset),
+            seed=PLAN.config.seed,
+            resamples=PLAN.config.scoring.resamples,
+            cell=lambda wildcards, output: str(Path(output[0]).parent),
+            code=code("human", cell.dataset),
+        shell:
+            "python $AQA/human.py --dataset {params.dataset} --data {params.data:q} --settings {params.settings:q}"
+            " --samples {input.samples:q} --evaluated {input.evaluated:q} --unit {params.unit}"
+            " --seed {params.seed} --resamples {params.resamples} --cell {params.cell:q} --log {log:q}"
+
+
 rule collect:
     """Gather the metrics of all cells in one tidy table."""
     input:
-        metrics=[PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
+        metrics=[PLAN.file(cell, "metrics.json") for cell in (*PLAN.grid, *PLAN.people())],
     output:
         f"{RESULTS}/scores.csv",
     log:

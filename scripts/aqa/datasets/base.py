@@ -72,6 +72,7 @@ class Metadata(Section):
     exports may show frames. `faces`: whether shown frames must hide faces.
     `visible_truth`: how the pictures show the truth, where they do: models are not run on such a dataset
     unless reviewed masks hide it (`aqa.media.masks`) or the user says so (`accept_visible_truth`).
+    `human`: what the row of human agreement is, where several people rated a sample (`aqa.datasets.ratings`).
     """
 
     id: Name
@@ -93,6 +94,7 @@ class Metadata(Section):
     publish_frames: bool
     faces: Literal["show", "hide"]
     visible_truth: Text | None = None
+    human: Text | None = None
     reported: dict[Name, int] = Field(default_factory=dict)
     settings: dict[str, Setting] = Field(default_factory=dict)
 

@@ -49,6 +49,7 @@ class Plan:
     media: Path
     seed: int
     samples: Sequence[Path] = ()
+    poses: Path | None = None
     accept_failed: float = 0.0
     ask_rejected: bool = False
     refuse: str | None = None
@@ -119,7 +120,7 @@ def load_model(plan: Plan) -> Model:
     """
     file = parse(ModelFile, load_yaml(plan.model_file), str(plan.model_file))
     training = tuple(sample for path in plan.samples for sample in read_jsonl(path, Sample))
-    context = Context(plan.media, plan.seed, training, secrets=dict(os.environ))
+    context = Context(plan.media, plan.seed, training, secrets=dict(os.environ), poses=plan.poses)
     backend = models.create(file, context, str(plan.model_file))
     identity = backend.identity()
     return Model(file, backend, identity, digest(identity))

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from aqa.config import ModelFile
+from aqa.datasets.geometry import has_rules
 from aqa.errors import UserError, nearest
 from aqa.models.base import Backend, Context, Reply, TransientError
 
-__all__ = ["Backend", "Context", "Reply", "TransientError", "backends", "create", "needs"]
+__all__ = ["Backend", "Context", "Reply", "TransientError", "backends", "create", "impossible", "needs"]
 
 _HEAVY = {"transformers", "vllm"}
 """Backends whose libraries are an environment of their own: envs/<backend>.yaml."""
+
+_BY_POSES = {"geometry"}
+"""Backends that judge by the joints of who is judged, with rules that a dataset brings."""
 
 
 def backends() -> set[str]:
@@ -48,11 +52,13 @@ def deterministic(model: ModelFile) -> str | None:
 
 
 class Needs(NamedTuple):
-    """What a job that asks a model needs; `environment` is a file of `envs`, None the one for all."""
+    """What a job that asks a model needs; `environment` is a file of `envs`, None the one for all; `poses`:
+    the manifest of the dataset's poses."""
 
     environment: str | None
     threads: int
     resources: dict[str, int | str]
+    poses: bool
 
 
 def needs(model: ModelFile, place: str = "model") -> Needs:
@@ -65,4 +71,12 @@ def needs(model: ModelFile, place: str = "model") -> Needs:
     threads = resources.pop("threads", 1)
     if not isinstance(threads, int) or threads < 1:
         raise UserError(f"{place}: resources.threads is {threads!r}; a number above 0 is expected")
-    return Needs(f"{model.backend}.yaml" if model.backend in _HEAVY else None, threads, resources)
+    environment = f"{model.backend}.yaml" if model.backend in _HEAVY else None
+    return Needs(environment, threads, resources, model.backend in _BY_POSES)
+
+
+def impossible(model: ModelFile, dataset: str) -> str | None:
+    """Return why a model cannot judge a dataset; None if it can."""
+    if model.backend in _BY_POSES and not has_rules(dataset):
+        return "no geometry rules are written for this dataset"
+    return None

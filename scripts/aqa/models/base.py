@@ -17,7 +17,8 @@ class Context:
 
     `media` is the folder that `MediaPart.file` is relative to. `training` are the samples that a
     baseline may learn from. `secrets` come from the environment and are never written anywhere. `logs` is
-    where a server that the backend starts may leave its log; None: a private folder of this machine.
+    where a server that the backend starts may leave its log; None: a private folder of this machine. `poses`
+    is the manifest of a dataset's poses, for a backend that judges by them (`models.needs`).
     """
 
     media: Path
@@ -25,6 +26,7 @@ class Context:
     training: Sequence[Sample] = ()
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     logs: Path | None = None
+    poses: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from types import TracebackType
-from typing import Any, Literal, Self
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from pydantic import Field
 
 from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
 from aqa.files import digest
-from aqa.models.base import Backend, Context, Reply, Unbilled
-from aqa.records import Question, Request, Sample, Value, answer_key
+from aqa.models._baselines import Baseline, answer_text, scale
+from aqa.models.base import Backend, Context, Reply
+from aqa.records import Question, Request, Sample, Value
 
 log = logging.getLogger("aqa.baseline")
 
@@ -46,23 +45,7 @@ def create(model: ModelFile, context: Context, place: str) -> Backend:
     return ConstantBaseline(context.training)
 
 
-class _Baseline(Unbilled):
-    """A backend without anything to open."""
-
-    remote = False
-    draws = False
-    """Whether repeats of a request may be answered differently."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-class RandomBaseline(_Baseline):
+class RandomBaseline(Baseline):
     """Draws each answer uniformly: an option, or a real number between minimum and maximum.
 
     The draws of a request follow from the seed and the request's key alone, so they depend neither on
@@ -89,12 +72,12 @@ class RandomBaseline(_Baseline):
             if question.options is not None:
                 answers[question.item] = question.options[int(generator.integers(len(question.options)))]
             else:
-                low, high = _range(question)
+                low, high = scale(question)
                 answers[question.item] = float(generator.uniform(low, high))
-        return Reply("ok", _text(request.questions, answers), finish_reason="stop")
+        return Reply("ok", answer_text(request.questions, answers), finish_reason="stop")
 
 
-class ConstantBaseline(_Baseline):
+class ConstantBaseline(Baseline):
     """Answers each question with the majority option, or the mean score, of its exercise.
 
     It learns from the training split of the exercise; where that is empty, from the samples of other
@@ -127,7 +110,7 @@ class ConstantBaseline(_Baseline):
         without = None if request.exercise in self._with_split else request.subject
         learned = self._learned(request.exercise, without)
         answers = {q.item: self._answer(q, learned.get(q.item, ()), request) for q in request.questions}
-        return Reply("ok", _text(request.questions, answers), finish_reason="stop")
+        return Reply("ok", answer_text(request.questions, answers), finish_reason="stop")
 
     def _teaches(self, sample: Sample) -> bool:
         return sample.split == "train" or sample.exercise not in self._with_split
@@ -149,24 +132,5 @@ class ConstantBaseline(_Baseline):
         if scores:
             return math.fsum(scores) / len(scores)
         log.warning("%s: no other subject to learn a mean score from; the middle is used", request.exercise)
-        low, high = _range(question)
+        low, high = scale(question)
         return (low + high) / 2
-
-
-def _range(question: Question) -> tuple[float, float]:
-    if question.minimum is None or question.maximum is None:
-        raise UserError(f"the score question '{question.item}' has no minimum and maximum")
-    return question.minimum, question.maximum
-
-
-def _text(questions: Iterable[Question], answers: Mapping[str, Value]) -> str:
-    """Return the answers as the JSON that prompts ask for."""
-    shown: dict[str, Value | bool] = {}
-    for question in questions:
-        shown[answer_key(question)] = _plain(answers[question.item])
-    return json.dumps(shown, ensure_ascii=False)
-
-
-def _plain(value: Value) -> Value | bool:
-    folded = value.casefold() if isinstance(value, str) else None
-    return folded == "true" if folded in ("true", "false") else value

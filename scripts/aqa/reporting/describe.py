@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aqa import prompts
 from aqa.config import REPRESENTATIONS
 from aqa.masking.verdicts import Verification
-from aqa.plan import Plan
+from aqa.plan import HUMAN, Plan
 from aqa.reporting.labels import DatasetLabel, Label, Labels, ModelLabel, NotApplicableCell
 
 _REPRESENTATIONS = dict(
@@ -37,11 +37,14 @@ def labels(plan: Plan, verifications: Sequence[Verification] = ()) -> Labels:
             )
             for dataset, metadata in plan.metadata.items()
         ),
-        models=tuple(
-            ModelLabel(
-                id=model, title=file.title, baseline=file.baseline, thinking=file.thinking, note=file.note
-            )
-            for model, file in plan.models.items()
+        models=(
+            *(
+                ModelLabel(
+                    id=model, title=file.title, baseline=file.baseline, thinking=file.thinking, note=file.note
+                )
+                for model, file in plan.models.items()
+            ),
+            *_people(plan),
         ),
         strategies=tuple(Label(id=name, title=prompts.title(name)) for name in prompts.strategies()),
         representations=tuple(Label(id=name, title=title) for name, title in _REPRESENTATIONS.items()),
@@ -56,6 +59,20 @@ def labels(plan: Plan, verifications: Sequence[Verification] = ()) -> Labels:
         synthetic=tuple(dataset for dataset in plan.metadata if plan.embedded(dataset)),
         results=config.results,
     )
+
+
+def _people(plan: Plan) -> list[ModelLabel]:
+    """Return the row of human agreement, if some dataset has one: what it is, and where it is not."""
+    rated = [plan.metadata[cell.dataset] for cell in plan.people()]
+    if not rated:
+        return []
+    what = "; ".join(f"{metadata.title}, {metadata.human}" for metadata in rated)
+    note = (
+        f"people against one another, each rater in turn, where a sample has several: {what}. Their truth is "
+        "not the models' (it leaves the rater out), their samples are fewer, and two or three raters make a "
+        "rough one. No single ratings are published for the other datasets"
+    )
+    return [ModelLabel(id=HUMAN, title="Human", baseline=True, people=True, note=f"{note}.")]
 
 
 def _visible(plan: Plan, dataset: str, verification: Verification | None) -> str | None:

@@ -35,9 +35,13 @@ class DatasetLabel(Label):
 
 
 class ModelLabel(Label):
-    """A model: baselines print apart, above the models; thinking models carry a dagger."""
+    """A model: baselines print apart, above the models; thinking models carry a dagger.
+
+    `people`: no model, but raters scored against the others of them, whose truth is their own.
+    """
 
     baseline: bool = False
+    people: bool = False
     thinking: bool = False
     note: str | None = None
 

@@ -150,11 +150,14 @@ def _without_empty_optional(rows: list[Row], places: list[_Place]) -> list[Row]:
 def _chance(rows: Sequence[Row]) -> Row | None:
     """Return the row of expected values of guessing, or None where no score carries one.
 
+    People have a truth of their own, and so another chance.
+
     Chance is a property of the truth; where it differs between models (policy `answered` scores
     other samples for each) the place stays empty.
     """
     entries = []
-    for column in zip(*(row.entries for row in rows), strict=True):
+    models = [row for row in rows if not (row.model and row.model.people)]
+    for column in zip(*(row.entries for row in models), strict=True):
         known = [
             entry.score.chance
             for entry in column

@@ -118,6 +118,36 @@ def score_cell(folder: Path, samples: Mapping[str, Sample], settings: Settings, 
     )
 
 
+def score_answers(
+    cell: Cell,
+    predictions: Sequence[Prediction],
+    questions: Sequence[Question],
+    samples: Mapping[str, Sample],
+    settings: Settings,
+) -> dict[str, Any]:
+    """Return what `metrics.json` holds of answers that no request of ours stands behind.
+
+    `questions` are parallel to `predictions`; the range of a score is that of the truths in `samples`.
+    """
+    unit: Unit = settings.unit or "item"
+    rows = _table(predictions, questions, samples, settings)
+    return {
+        **cell._asdict(),
+        **_score(cell._asdict(), rows, predictions, unit, Resampler(settings.seed, settings.resamples)),
+        "kind": settings.kind,
+        "outcomes": _counts(predictions),
+        "settings": {
+            "seed": settings.seed,
+            "resamples": settings.resamples,
+            "level": LEVEL,
+            "unit": unit,
+            "policies": POLICIES,
+            "limits": rows.limits if isinstance(rows, Scores) else None,
+        },
+        "versions": _versions(),
+    }
+
+
 def _left_out(folder: Path, task: str, requests: Sequence[Asked], settings: Settings) -> list[str]:
     """Return the samples, or the pairs, that the cell was to ask about and did not, sorted."""
     asked = {request.sample_id for request in requests}

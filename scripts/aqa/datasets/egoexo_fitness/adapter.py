@@ -33,6 +33,7 @@ HERE = Path(__file__).parent
 FRAME_RATE = 30
 FRONTAL = "exo_m"
 ANNOTATIONS = "raw_annotations"
+JUDGEMENTS = "interpretable_action_judgement.json"
 FRAMES = "frames_open"
 FRAME_FILE = re.compile(r"(?:.*\D)?([0-9]+)\.(?:jpe?g|png)", re.ASCII | re.IGNORECASE)
 ACTOR = re.compile(r"[0-9]{2,8}[-_ ]+(.+)", re.ASCII)
@@ -45,11 +46,11 @@ def samples(folder: Path, settings: Settings) -> list[Sample]:
     `Question.correct` is "true". `Sample.subject` is the person. All samples are of the split test.
     """
     metadata = read_metadata(HERE)
-    root = _locate(folder, metadata)
+    root = locate(folder, metadata)
     omitted = Omitted(metadata.id)
-    entries = read_entries(_read(root, "interpretable_action_judgement.json", metadata), omitted)
-    records = read_records(_read(root, "meta_records.json", metadata))
-    exercises = exercises_of(entries, _read(root, "action_level_annotations.json", metadata), omitted)
+    entries = read_entries(read(root, JUDGEMENTS, metadata), omitted)
+    records = read_records(read(root, "meta_records.json", metadata))
+    exercises = exercises_of(entries, read(root, "action_level_annotations.json", metadata), omitted)
     frames = _frames(root, folder, metadata)
     judged = {entry.record for entry in entries} & set(records)
     ranges = {record: frame_range(folder / frames / record / FRONTAL) for record in judged}
@@ -89,6 +90,11 @@ def guideline_id(text: str) -> str:
     return f"g{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
+def sample_id(entry: Entry, item: str) -> str:
+    """Return the id of the sample that asks about a guideline of an entry."""
+    return f"{entry.record}-a{entry.index:02d}-{item}"
+
+
 def frame_range(folder: Path) -> tuple[int, int] | None:
     """Return the first and the last number of the images in a folder, None if there is none."""
     try:
@@ -122,7 +128,7 @@ def _labels(entry: Entry, tie: str, omitted: Omitted) -> dict[str, tuple[str, st
         omitted.add("entries without a guideline", entry.key)
     labels: dict[str, tuple[str, str]] = {}
     for item, count in votes.items():
-        truth = _majority(count, tie)
+        truth = majority(count, tie)
         if truth is None:
             omitted.add("label(s) on which the annotators are divided (setting tie)", f"{entry.key} {item}")
         else:
@@ -135,7 +141,7 @@ def _samples(
 ) -> list[Sample]:
     return [
         Sample(
-            sample_id=f"{entry.record}-a{entry.index:02d}-{item}",
+            sample_id=sample_id(entry, item),
             exercise=exercise,
             subject=subject,
             split="test",
@@ -162,13 +168,14 @@ def _report_lacking(entries: Sequence[Entry], lacking: set[str], metadata: Metad
         )
 
 
-def _majority(count: Counter[bool], tie: str) -> str | None:
+def majority(count: Counter[bool], tie: str) -> str | None:
+    """Return "true" or "false", whichever more annotators say; for a tie what the setting `tie` says."""
     if count[True] != count[False]:
         return "true" if count[True] > count[False] else "false"
     return {"fail": "false", "pass": "true"}.get(tie)
 
 
-def _locate(folder: Path, metadata: Metadata) -> Path:
+def locate(folder: Path, metadata: Metadata) -> Path:
     """Return the folder that holds `raw_annotations`: `folder`, or one below it."""
     holding = [path for path in (folder, *subfolders(folder)) if child(path, ANNOTATIONS) is not None]
     if len(holding) > 1:
@@ -181,7 +188,12 @@ def _locate(folder: Path, metadata: Metadata) -> Path:
     return holding[0]
 
 
-def _read(root: Path, name: str, metadata: Metadata) -> tuple[Path, dict[str, Any]]:
+def read(root: Path, name: str, metadata: Metadata) -> tuple[Path, dict[str, Any]]:
+    """Read one of the annotation files.
+
+    Raises:
+        UserError: it is missing or holds no object.
+    """
     folder = child(root, ANNOTATIONS) or root / ANNOTATIONS
     path = child(folder, name)
     if path is None:

@@ -42,6 +42,7 @@ class Annotation(BaseModel):
         tuple[Annotated[str, Field(min_length=1)], Annotated[bool, BeforeValidator(_truth_value)]], ...
     ]
     action_name: str = ""
+    annotator: Any = None
 
 
 class Judgement(BaseModel):
@@ -63,6 +64,19 @@ class Entry:
     start: int
     end: int
     name: str
+    ballots: tuple[Ballot, ...]
+
+    @property
+    def votes(self) -> list[tuple[str, bool]]:
+        """What all annotators say: (guideline, kept) pairs."""
+        return [pair for ballot in self.ballots for pair in ballot.votes]
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What one annotator says about an entry; `annotator` is the file's name for this person, "" if none."""
+
+    annotator: str
     votes: tuple[tuple[str, bool], ...]
 
 
@@ -89,11 +103,13 @@ def read_entries(source: tuple[Path, dict[str, Any]], omitted: Omitted) -> list[
             omitted.add("entries that cannot be read", f"{key} ({first_problem(error)})")
             continue
         names = Counter(annotation.action_name for annotation in judgement.annotations)
-        votes = [pair for annotation in judgement.annotations for pair in annotation.key_point_verification]
-        start, end = judgement.st_ed_frame
-        result.append(
-            Entry(key, match[1], int(match[2]), start, end, names.most_common(1)[0][0], tuple(votes))
+        ballots = tuple(
+            Ballot("" if one.annotator is None else str(one.annotator), one.key_point_verification)
+            for one in judgement.annotations
         )
+        start, end = judgement.st_ed_frame
+        name = names.most_common(1)[0][0]
+        result.append(Entry(key, match[1], int(match[2]), start, end, name, ballots))
     return result
 
 

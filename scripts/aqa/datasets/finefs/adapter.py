@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,8 +73,7 @@ class Element(BaseModel):
     @property
     def grade(self) -> float | None:
         """Mean mark without one highest and one lowest; None for fewer than three judges."""
-        marks = sorted(self.judge_score)[1:-1]
-        return round(sum(marks) / len(marks), 9) if marks else None
+        return trimmed_mean(self.judge_score)
 
     @property
     def mistyped(self) -> bool:
@@ -81,6 +81,12 @@ class Element(BaseModel):
         if self.bv is None or self.goe is None or self.score_of_pannel is None:
             return False
         return abs(self.score_of_pannel - (self.bv + self.goe)) > TOLERANCE + 1e-9
+
+
+def trimmed_mean(marks: Sequence[float]) -> float | None:
+    """Return the mean mark without one highest and one lowest; None for fewer than three marks."""
+    kept = sorted(marks)[1:-1]
+    return round(sum(kept) / len(kept), 9) if kept else None
 
 
 def samples(folder: Path, settings: Settings) -> list[Sample]:
@@ -91,8 +97,8 @@ def samples(folder: Path, settings: Settings) -> list[Sample]:
     the marks of the technical panel, which tell what went wrong. All samples are of the split test.
     """
     metadata, wording = read_metadata(HERE), read_wording(HERE)
-    root = _locate(folder, metadata)
-    files = _annotation_files(root, metadata)
+    root = locate(folder, metadata)
+    files = annotation_files(root, metadata)
     videos = _videos(root, folder)
     omitted = Omitted(metadata.id)
     points = settings["ground_truth"] == "points"
@@ -100,8 +106,8 @@ def samples(folder: Path, settings: Settings) -> list[Sample]:
     result: list[Sample] = []
     for number, path in files.items():
         video = videos.get(number, (root / "video" / f"{number}.mp4").relative_to(folder).as_posix())
-        for order, element in _read_elements(path, omitted).items():
-            sample_id = f"{number:04d}-e{order:02d}"
+        for order, element in read_elements(path, omitted).items():
+            sample_id = element_id(number, order)
             usable = _usable(sample_id, element, points, omitted)
             if usable is None:
                 continue
@@ -123,6 +129,11 @@ def samples(folder: Path, settings: Settings) -> list[Sample]:
     omitted.report()
     _report_faults(elements, points, metadata)
     return sorted(result, key=lambda sample: sample.sample_id)
+
+
+def element_id(number: int, order: int) -> str:
+    """Return the id of the sample of an element: that of its video, and its number in it."""
+    return f"{number:04d}-e{order:02d}"
 
 
 def parse_time(text: str) -> tuple[float, float] | None:
@@ -172,7 +183,7 @@ def _report_faults(elements: dict[str, Element], points: bool, metadata: Metadat
         )
 
 
-def _locate(folder: Path, metadata: Metadata) -> Path:
+def locate(folder: Path, metadata: Metadata) -> Path:
     """Return the folder that holds `annotation`: `folder`, or below it as the release has it."""
     places = [folder, *subfolders(folder)]
     places += [path / "data" for path in subfolders(folder)]
@@ -185,7 +196,7 @@ def _locate(folder: Path, metadata: Metadata) -> Path:
     return holding[0]
 
 
-def _annotation_files(root: Path, metadata: Metadata) -> dict[int, Path]:
+def annotation_files(root: Path, metadata: Metadata) -> dict[int, Path]:
     """Return the annotation of each video, by number."""
     folder = child(root, "annotation")
     result: dict[int, Path] = {}
@@ -215,7 +226,7 @@ def _videos(root: Path, folder: Path) -> dict[int, str]:
     return result
 
 
-def _read_elements(path: Path, omitted: Omitted) -> dict[int, Element]:
+def read_elements(path: Path, omitted: Omitted) -> dict[int, Element]:
     """Return the elements of one annotation file, by their number in it."""
     annotation = read_json(path)
     executed = annotation.get("executed_element") if isinstance(annotation, dict) else None
