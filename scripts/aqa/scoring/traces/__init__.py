@@ -1,1 +1,1 @@
-"""What models write before they answer: prior knowledge against observation, and whether it fits the answer."""
+"""What models write before they answer: prior knowledge, observation, and whether it fits the answer."""

@@ -17,7 +17,10 @@ _BULLET = re.compile(r"\A(?:[-*•–—>#|]{1,6}\s+|\(?\d{1,3}[.)]\s+|\(?[a-z][
 _END = re.compile(r"[.!?…]{1,10}[\"'”’)\]*_]{0,4}(?=\s)")
 _START = re.compile(r"\s+[\"'“‘(\[*_]{0,4}[A-Z0-9]")
 _ABBREVIATIONS = frozenset(
-    "e.g i.e etc approx vs cf fig figs deg no nr st dr mr mrs ms prof sec min max ca resp est incl".split()
+    (
+        *("e.g", "i.e", "etc", "approx", "vs", "cf", "fig", "figs", "deg", "no", "nr", "st", "dr", "mr"),
+        *("mrs", "ms", "prof", "sec", "min", "max", "ca", "resp", "est", "incl"),
+    )
 )
 _WORD = re.compile(r"[^\W\d_]")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " "})
@@ -36,7 +39,7 @@ def sentences(text: str) -> list[str]:
 
 
 def words(text: str) -> int:
-    """Return how many words a text has: runs of characters between white space that hold a letter or digit."""
+    """Return how many words a text has: what stands between white space and holds a letter or a digit."""
     return sum(any(character.isalnum() for character in word) for word in text[:MAX_CHARACTERS].split())
 
 
