@@ -54,9 +54,6 @@ class Cost(Record):
     skill: MaybeNaN
 
 
-COLUMNS = tuple(Cost.model_fields)
-
-
 class Paid(NamedTuple):
     """The price of a model's answers, and whether they were asked in batches."""
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from pydantic import ValidationError
 
-from aqa.errors import UserError
-from aqa.files import atomic, first_problem
 from aqa.grid import Cell
 from aqa.records import Record
 from aqa.scoring.intervals import Resampler
@@ -65,9 +60,6 @@ class Rate(Record):
     agree: int
     differ: int
     unstated: int
-
-
-COLUMNS = tuple(Rate.model_fields)
 
 
 def rates(cells: Mapping[Cell, Sequence[Trace]], resampler: Resampler) -> list[Rate]:
@@ -133,31 +125,3 @@ def _by_result(traces: Sequence[Trace]) -> Iterator[tuple[str, Sequence[Trace]]]
 
 def _mean(values: Sequence[int]) -> float:
     return float(np.mean(values)) if values else float("nan")
-
-
-def write_rates(path: Path, found: Iterable[Rate]) -> None:
-    """Write traces.csv atomically; a float is its repr, an undefined one `nan`."""
-    with atomic(path, "w") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in found:
-            fields = row.model_dump().values()
-            writer.writerow([repr(field) if isinstance(field, float) else field for field in fields])
-
-
-def read_rates(path: Path) -> list[Rate]:
-    """Read traces.csv.
-
-    Raises:
-        UserError: the file is missing or does not fit; names the file and the line.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(f"{path}: the columns are not those of traces.csv; make it again")
-            return [Rate.model_validate(line) for line in reader]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); make it again") from error
-    except ValidationError as error:
-        raise UserError(f"{path}, line {reader.line_num}: {first_problem(error)}") from error

@@ -4,8 +4,9 @@ A score is stated by the last sentence that names a number together with a word 
 "rate", "out of 10", ...), unless that sentence gives a range or several such numbers. An option is stated by
 the last sentence that names exactly one option of the question, without a negation before it, together with a
 word of verdict ("answer", "therefore", "choose", "better", ...), or by `<item>: <option>`; where a request
-asks several questions, the sentence must name the item too. A draft of the answer as JSON counts where no sentence
-states it. Whatever else is read stays "not stated": the rule would rather miss a statement than invent one.
+asks several questions, the sentence must name the item too. A draft of the answer as JSON counts where no
+sentence states it. Whatever else is read stays "not stated": the rule rather misses a statement than invents
+one.
 """
 
 from __future__ import annotations
