@@ -75,10 +75,10 @@ def costs_section(costs: Sequence[Cost], labels: Labels) -> Section:
     parts: list[Part] = [Text(text=" ".join(said))]
     if known:
         caption = (
-            "Quality against cost. Up: the headline metric with its 95 % interval and, last, mean skill over "
-            "the datasets (0 is chance, 1 perfect). Right, on a logarithmic scale: tokens a judgement, prompt "
-            "and answer together; below, where a price is known, US dollars for 1,000 judgements. Dashed grey "
-            "lines are baselines. Local models have tokens and no price."
+            "Quality against cost. Up: the headline metric with its 95 % interval and, last, mean skill "
+            "over the datasets (0 is chance, 1 perfect). Right, on a logarithmic scale: tokens a judgement, "
+            "prompt and answer together; below, where a price is known, US dollars for 1,000 judgements. "
+            "Dashed grey lines are baselines. Local models have tokens and no price."
         )
         parts += [Drawing(name=NAME, caption=caption), _grid(known, labels)]
     return Section(

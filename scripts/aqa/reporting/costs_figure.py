@@ -23,7 +23,7 @@ from aqa.scoring.rows import ALL
 Axis = Literal["tokens", "usd_per_1000"]
 XLABEL: dict[Axis, str] = {
     "tokens": "Tokens a judgement",
-    "usd_per_1000": "USD for 1,000 judgements (known prices)",
+    "usd_per_1000": "USD for 1,000 (known prices)",
 }
 
 

@@ -106,8 +106,8 @@ def distributions_section(shown: Shown, labels: Labels) -> Section:
         caption = (
             "Scores. Left: the distributions of the truth and of each model's predictions, with the median "
             "and the 10 to 90 % range. Right: predicted against true scores; the area of a point is the "
-            "number of judgements there, the line the mean prediction in fifths of the truth, the dashed diagonal a "
-            "perfect prediction."
+            "number of judgements there, the line the mean prediction in fifths of the truth, the dashed "
+            "diagonal a perfect prediction."
         )
         parts += [Drawing(name=SCORES, caption=caption), _score_grid(shown, labels)]
     files = [f"{name}.csv" for name, part in ((OPTIONS, shown.options), (SCORES, shown.shapes)) if part]

@@ -82,7 +82,7 @@ def rate(cell: Cell, result: str, traces: Sequence[Trace], resampler: Resampler)
     subjects = [trace.subject for trace in reasoned]
     prior = [float(count["prior"] + count["both"]) for count in counts]
     seen = [float(count["observation"] + count["both"]) for count in counts]
-    every = [float(len(trace.said)) for trace in reasoned]
+    every = [float(count.total()) for count in counts]
     tokens = [trace.tokens for trace in traces if trace.tokens is not None]
     both = [a + b for a, b in zip(prior, seen, strict=True)]
     share = {

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 from aqa.errors import UserError
@@ -37,7 +37,7 @@ class Trace:
 
     `result`: correct if every question of the request is, unusable if one has no usable answer, else wrong.
     `agree`, `differ`, `unstated` count the questions with a usable answer by whether the reasoning states
-    that answer. `tokens` are the reasoning tokens that the provider reports, None where it does not.
+    that answer. `counts` says how many sentences state what, `said` holds them (see `thinned`). `tokens` are the reasoning tokens that the provider reports, None where it does not.
     """
 
     sample_id: str
@@ -48,15 +48,11 @@ class Trace:
     words: int
     tokens: int | None
     cut: bool = False
+    counts: Counter[Statement] = field(default_factory=Counter)
     said: tuple[tuple[str, Statement], ...] = ()
     agree: int = 0
     differ: int = 0
     unstated: int = 0
-
-    @property
-    def counts(self) -> Counter[Statement]:
-        """How many sentences state what."""
-        return Counter(statement for _, statement in self.said)
 
 
 @dataclass(frozen=True)
@@ -145,6 +141,17 @@ def chosen(responses: Sequence[Response], limit: int | None, seed: int) -> list[
     return [response for response in responses if response.key in kept]
 
 
+def thinned(traces: Sequence[Trace], keep: int, seed: int) -> list[Trace]:
+    """Return traces that hold their sentences for only `keep` responses, chosen by the seed: a large grid's
+    reasoning is too long to hold."""
+    order = sorted(
+        (trace for trace in traces if trace.said),
+        key=lambda t: hashlib.sha256(f"{seed}:{t.sample_id}:{t.item}:{t.repeat}".encode()).digest(),
+    )
+    kept = {id(trace) for trace in order[:keep]}
+    return [trace if id(trace) in kept else replace(trace, said=()) for trace in traces]
+
+
 def _trace(
     task: str, response: Response, rows: Sequence[Prediction], asked: Asked, lexicon: Lexicon
 ) -> Trace:
@@ -158,13 +165,15 @@ def _trace(
         return Trace(*place, result, 0, response.usage.reasoning_tokens)
     lines = sentences(text)
     agreement = _agreement(lines, text, rows, questions)
+    said = tuple((line, lexicon.statement(line)) for line in lines)
     return Trace(
         *place,
         result,
         count,
         response.usage.reasoning_tokens,
         cut,
-        tuple((line, lexicon.statement(line)) for line in lines),
+        Counter(statement for _, statement in said),
+        said,
         agreement["agree"],
         agreement["differ"],
         agreement["unstated"],
