@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 for stage in (
     *("common", "datasets", "pose", "media", "masks", "inference"),
-    *("scoring", "analyses", "report", "acquire", "wording"),
+    *("scoring", "analyses", "answers", "report", "acquire", "wording"),
 ):
 
     include: f"workflow/rules/{stage}.smk"
@@ -30,7 +30,7 @@ rule all:
     """Everything: tables, figures and the report."""
     default_target: True
     input:
-        [f"{RESULTS}/report.html", *rules.effects.output, *rules.figure1.output],
+        [f"{RESULTS}/report.html", *rules.effects.output, *rules.figure1.output, *DRAWINGS],
         [f"{RESULTS}/tables/table{number}.tex" for number in TABLES],
         [PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
     localrule: True

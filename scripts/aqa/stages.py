@@ -45,7 +45,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "report": (
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "media", "prompts", "models", "inference", "scoring"),
         *("reporting", "../table.py", "../figure.py", "../report.py", "../cells.py"),
-        *("../preview.py", "../effects_section.py"),
+        *("../preview.py", "../effects_section.py", "../distributions.py", "../outcomes.py", "../costs.py"),
+        "../traces.py",
     ),
 }
 """Stage -> the parts of the library, and its command lines, that decide its results."""

@@ -90,8 +90,8 @@ def traces_section(
     if reasoned:
         parts.append(Text(text=FLOOR))
         caption = (
-            "Share of the sentences of models' reasoning that state prior knowledge (how the movement usually "
-            "goes, should go or must have gone) and that state an observation, with 95 % intervals over "
+            "Share of the sentences of models' reasoning that state prior knowledge (how the movement "
+            "usually goes, should go or must have gone) and that state an observation, with 95 % intervals over "
             "clusters; all prompts and representations together."
         )
         parts.append(Drawing(name=NAME, caption=caption))
@@ -122,8 +122,8 @@ def _introduction(pooled: Sequence[Rate], labels: Labels) -> str:
     read, traced = sum(rate.n for rate in pooled), sum(rate.n_traces for rate in pooled)
     if not traced:
         return (
-            f"None of the {read:,} responses read holds any reasoning: no model reports its thoughts, and "
-            "none writes text before its answer."
+            f"None of the {read:,} responses read holds any reasoning: no model reports its thoughts, "
+            "and none writes text before its answer."
         )
     thinking = {model.id for model in labels.models if model.thinking}
     said = f"{traced:,} of the {read:,} responses read hold reasoning of at least five words. "
@@ -171,8 +171,8 @@ def _grid(title: str, rates: Sequence[Rate], labels: Labels) -> Grid:
         )
     notes = (
         "Words: mean of a reasoning. Tokens: mean of the reasoning tokens that the provider reports. "
-        "Prior of both: statements of prior knowledge among those of prior knowledge and of observation. Any prior: "
-        "reasonings with at least one such statement. Stated answer: over questions with a usable answer, "
+        "Prior of both: statements of prior knowledge among those of prior knowledge and of observation. "
+        "Any prior: reasonings with at least one such statement. Stated answer: over questions with a usable answer, "
         "whether the answer is the one that the reasoning states last.",
     )
     return Grid(title=title, heads=heads, rows=tuple(rows), notes=notes, folded=True)
@@ -202,8 +202,8 @@ def _agreement(agreement: Sequence[Agreement], labels: Labels) -> Grid:
         for row in agreement
     )
     note = (
-        f"The judge is {plain(agreement[0].judge)}, asked about each sentence alone with the labelling guide "
-        "of the lexicon. κ: Cohen's, over the four labels; 0 is chance agreement."
+        f"The judge is {plain(agreement[0].judge)}, asked about each sentence alone with the labelling "
+        "guide of the lexicon. κ: Cohen's, over the four labels; 0 is chance agreement."
     )
     return Grid(title="A judge model beside the lexicon", heads=heads, rows=rows, notes=(note,))
 

@@ -36,8 +36,9 @@ class Trace:
     """One response: what it says before its answer, read with the lexicon.
 
     `result`: correct if every question of the request is, unusable if one has no usable answer, else wrong.
-    `agree`, `differ`, `unstated` count the questions with a usable answer by whether the reasoning states
-    that answer. `counts` says how many sentences state what, `said` holds them (see `thinned`). `tokens` are the reasoning tokens that the provider reports, None where it does not.
+    `tokens` are the reasoning tokens that the provider reports, None where it does not. `cut`: too long to be
+    read whole. `counts` says how many sentences state what, `said` holds them (see `thinned`). `agree`,
+    `differ`, `unstated` count the questions with a usable answer by whether the reasoning states that answer.
     """
 
     sample_id: str
