@@ -91,8 +91,8 @@ def traces_section(
         parts.append(Text(text=FLOOR))
         caption = (
             "Share of the sentences of models' reasoning that state prior knowledge (how the movement "
-            "usually goes, should go or must have gone) and that state an observation, with 95 % intervals over "
-            "clusters; all prompts and representations together."
+            "usually goes, should go or must have gone) and that state an observation, with 95 % intervals "
+            "over clusters; all prompts and representations together."
         )
         parts.append(Drawing(name=NAME, caption=caption))
         caption = (
@@ -172,8 +172,8 @@ def _grid(title: str, rates: Sequence[Rate], labels: Labels) -> Grid:
     notes = (
         "Words: mean of a reasoning. Tokens: mean of the reasoning tokens that the provider reports. "
         "Prior of both: statements of prior knowledge among those of prior knowledge and of observation. "
-        "Any prior: reasonings with at least one such statement. Stated answer: over questions with a usable answer, "
-        "whether the answer is the one that the reasoning states last.",
+        "Any prior: reasonings with at least one such statement. Stated answer: over questions with a "
+        "usable answer, whether the answer is the one that the reasoning states last.",
     )
     return Grid(title=title, heads=heads, rows=tuple(rows), notes=notes, folded=True)
 

@@ -22,7 +22,6 @@ _ABBREVIATIONS = frozenset(
         *("mrs", "ms", "prof", "sec", "min", "max", "ca", "resp", "est", "incl"),
     )
 )
-_WORD = re.compile(r"[^\W\d_]")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " "})
 
 
@@ -35,7 +34,7 @@ def sentences(text: str) -> list[str]:
     for line in _lines(text[:MAX_CHARACTERS]):
         for sentence in _split(line):
             found += _cut(sentence)
-    return [sentence for sentence in found if _WORD.search(sentence)]
+    return [sentence for sentence in found if any(map(str.isalpha, sentence))]
 
 
 def words(text: str) -> int:
