@@ -87,7 +87,9 @@ def _panel(
     axis.set_xlabel(XLABEL[kind], fontsize=7.5)
     clean(axis)
     if not drawn:
-        say(axis, "no price is known" if kind == "usd_per_1000" else "no tokens are reported")
+        reported = any(not math.isnan(getattr(cost, kind)) for cost in costs)
+        missing = "no price is known" if kind == "usd_per_1000" else "no tokens are reported"
+        say(axis, "the number is undefined" if reported else missing)
         axis.set_xticks([])
         return
     if all(value > 0 for value in (getattr(c, kind) for c in costs) if not math.isnan(value)):

@@ -103,7 +103,9 @@ def _heat_map(rates: Sequence[OutcomeRate], labels: Labels) -> Figure:
         lines += [(dataset, None), *((dataset, model) for model in models_of(mine, labels))]
     places = {(dataset.id, model.id): place for place, (dataset, model) in enumerate(lines) if model}
     values = np.full((len(lines), len(settings)), np.nan)
-    figure = Figure(figsize=(3.2 + 0.5 * len(settings), 1.9 + 0.19 * len(lines)), layout="constrained")
+    figure = Figure(
+        figsize=(max(5.6, 3.2 + 0.5 * len(settings)), 1.9 + 0.19 * len(lines)), layout="constrained"
+    )
     axis = figure.subplots()
     for rate in rates:
         place = places[rate.dataset, rate.model], settings.index(rate.cell[1:4])
@@ -116,7 +118,7 @@ def _heat_map(rates: Sequence[OutcomeRate], labels: Labels) -> Figure:
     colours = LinearSegmentedColormap.from_list(
         "unusable", ["#f7f7f7", "#fdd0a2", style.VERMILION, "#5a1a00"]
     )
-    colours.set_bad("white")
+    colours = colours.with_extremes(bad="white")
     mesh = axis.pcolormesh(
         values, cmap=colours, norm=PowerNorm(0.5, vmin=0, vmax=1), edgecolors="white", linewidth=0.8
     )

@@ -55,7 +55,7 @@ def _draw(
     lines = math.ceil(len(datasets) / columns)
     step = 0.16 + 0.11 * len(marks)
     with style.publishable():
-        size = (1.5 + 2.0 * columns, lines * (0.75 + step * len(models)) + 0.35)
+        size = (1.9 + 2.0 * columns, lines * (0.85 + step * max(2, len(models))) + 0.4)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False)
         for place, axis in enumerate(axes.flat):
