@@ -115,10 +115,8 @@ def _heat_map(rates: Sequence[OutcomeRate], labels: Labels) -> Figure:
         if (cell.dataset, cell.model) in places and cell[1:4] in settings:
             at = settings.index(cell[1:4]) + 0.5, places[cell.dataset, cell.model] + 0.5
             axis.text(*at, "–∗", ha="center", va="center", fontsize=6, color="#595959")
-    colours = LinearSegmentedColormap.from_list(
-        "unusable", ["#f7f7f7", "#fdd0a2", style.VERMILION, "#5a1a00"]
-    )
-    colours = colours.with_extremes(bad="white")
+    steps = ["#f7f7f7", "#fdd0a2", style.VERMILION, "#5a1a00"]
+    colours = LinearSegmentedColormap.from_list("unusable", steps, N=256).with_extremes(bad="white")
     mesh = axis.pcolormesh(
         values, cmap=colours, norm=PowerNorm(0.5, vmin=0, vmax=1), edgecolors="white", linewidth=0.8
     )
