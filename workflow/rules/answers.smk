@@ -27,17 +27,17 @@ rule distributions:
         samples=PLAN.dataset_files(PLAN.grid, "samples.jsonl"),
         predictions=[PLAN.file(cell, "predictions.csv") for cell in PLAN.grid],
     output:
-        multiext(f"{ANALYSES}/distributions", ".json", "_options.csv", "_scores.csv"),
-        multiext(f"{RESULTS}/figures/distributions_options", *FORMS),
-        multiext(f"{RESULTS}/figures/distributions_scores", *FORMS),
+        numbers=multiext(f"{ANALYSES}/distributions", ".json", "_options.csv", "_scores.csv"),
+        options=multiext(f"{RESULTS}/figures/distributions_options", *FORMS),
+        scores=multiext(f"{RESULTS}/figures/distributions_scores", *FORMS),
     log:
         f"{LOGS}/distributions.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
     params:
-        output=ANALYSES,
-        figures=f"{RESULTS}/figures",
+        output=lambda wildcards, output: folders(output.numbers),
+        figures=lambda wildcards, output: folders(output.options),
         cells=lambda wildcards, input: folders(input.predictions),
         code=code("report"),
     shell:
@@ -51,16 +51,16 @@ rule outcomes:
         scores=rules.collect.output,
         labels=f"{RESULTS}/labels.json",
     output:
-        multiext(f"{ANALYSES}/outcomes", ".json", ".csv"),
-        multiext(f"{RESULTS}/figures/outcomes", *FORMS),
+        numbers=multiext(f"{ANALYSES}/outcomes", ".json", ".csv"),
+        figure=multiext(f"{RESULTS}/figures/outcomes", *FORMS),
     log:
         f"{LOGS}/outcomes.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
     params:
-        output=lambda wildcards, output: stem(output),
-        figure=f"{RESULTS}/figures/outcomes",
+        output=lambda wildcards, output: stem(output.numbers),
+        figure=lambda wildcards, output: stem(output.figure),
         code=code("report"),
     shell:
         "python $AQA/outcomes.py --scores {input.scores:q} --labels {input.labels:q} --output {params.output:q}"
@@ -75,8 +75,8 @@ rule costs:
         models=list(PLAN.model_paths.values()),
         responses=[PLAN.file(cell, "responses.jsonl") for cell in PLAN.grid],
     output:
-        multiext(f"{ANALYSES}/costs", ".json", ".csv"),
-        multiext(f"{RESULTS}/figures/costs", *FORMS),
+        numbers=multiext(f"{ANALYSES}/costs", ".json", ".csv"),
+        figure=multiext(f"{RESULTS}/figures/costs", *FORMS),
     log:
         f"{LOGS}/costs.log",
     conda:
@@ -85,8 +85,8 @@ rule costs:
         mem_mb=4000,
         runtime=60,
     params:
-        output=lambda wildcards, output: stem(output),
-        figure=f"{RESULTS}/figures/costs",
+        output=lambda wildcards, output: stem(output.numbers),
+        figure=lambda wildcards, output: stem(output.figure),
         cells=lambda wildcards, input: folders(input.responses),
         seed=PLAN.config.seed,
         code=code("report"),
@@ -105,10 +105,10 @@ rule traces:
         responses=[PLAN.file(cell, "responses.jsonl") for cell in PLAN.grid],
         judge=[] if PLAN.judge is None else f"{JUDGE}/responses.jsonl",
     output:
-        multiext(f"{ANALYSES}/traces", ".json", ".csv"),
         [] if PLAN.judge is None else f"{ANALYSES}/traces_judge.csv",
-        multiext(f"{RESULTS}/figures/traces", *FORMS),
-        multiext(f"{RESULTS}/figures/traces_results", *FORMS),
+        numbers=multiext(f"{ANALYSES}/traces", ".json", ".csv"),
+        statements=multiext(f"{RESULTS}/figures/traces", *FORMS),
+        results=multiext(f"{RESULTS}/figures/traces_results", *FORMS),
     log:
         f"{LOGS}/traces.log",
     conda:
@@ -117,8 +117,8 @@ rule traces:
         mem_mb=4000,
         runtime=240,
     params:
-        output=ANALYSES,
-        figures=f"{RESULTS}/figures",
+        output=lambda wildcards, output: folders(output.numbers),
+        figures=lambda wildcards, output: folders(output.statements),
         cells=lambda wildcards, input: folders(input.predictions),
         optional=lambda wildcards, input: flags(
             ("--limit", PLAN.config.traces.limit), ("--judge", input.judge and Path(input.judge).parent)
