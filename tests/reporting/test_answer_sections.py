@@ -75,7 +75,7 @@ class Study:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("study")
-    return Study(root, study.write(root, n=16))
+    return Study(root, study.write(root, strategies=["base", "two_step"], n=16))
 
 
 @pytest.fixture
@@ -105,9 +105,10 @@ def texts(section):
     return " ".join(part.text for part in section.parts if isinstance(part, Text))
 
 
-def test_the_command_lines_write_numbers_figures_and_sections(whole, tmp_path):
-    labels, scores = whole.root / "labels.json", whole.root / "scores.csv"
-    cells, samples = ("--cells", *whole.folders), ("--samples", *whole.samples)
+def test_the_command_lines_write_numbers_figures_and_sections(tmp_path):
+    made = small(tmp_path / "study", models=["random", "alpha-thinking"])
+    labels, scores = made.root / "labels.json", made.root / "scores.csv"
+    cells, samples = ("--cells", *made.folders), ("--samples", *made.samples)
     out = ("--output", tmp_path, "--figures", tmp_path)
     run("distributions", "--labels", labels, *cells, *samples, *out)
     run("traces", "report", "--labels", labels, *cells, *samples, "--seed", 1, "--resamples", 200, *out)
@@ -135,6 +136,7 @@ def test_the_command_lines_write_numbers_figures_and_sections(whole, tmp_path):
             assert table(tmp_path / file)
 
 
+@pytest.mark.thorough
 def test_the_same_files_give_the_same_bytes(tmp_path):
     made = small(tmp_path / "study")
     for place in ("one", "two"):

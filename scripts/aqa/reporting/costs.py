@@ -99,7 +99,10 @@ def _introduction(known: Sequence[Cost]) -> str:
     )
     if dates:
         return said + f"Money is at the prices of {', '.join(dates)}, without attempts that were lost."
-    return said + "None of these models has a known price: local models cost machine time, not listed here."
+    return (
+        said
+        + "None of these models has a known price; what local models cost is machine time, not counted here."
+    )
 
 
 def _grid(known: Sequence[Cost], labels: Labels) -> Grid:

@@ -23,7 +23,8 @@ class Rate(Record):
     mean number a reasoning; `reasoning_tokens` the mean of those that the provider reports
     (`n_tokens` responses). `prior` is the share of sentences that state prior knowledge (alone or beside
     an observation), `observation` likewise; `traces_prior` the share of reasonings that state any;
-    `prior_share` is prior / (prior + observation). Intervals are over `n_clusters` clusters. `agree`,
+    `prior_share` is prior / (prior + observation). Intervals are over `n_clusters` clusters:
+    subjects, of a compared pair its anchor's. `agree`,
     `differ` and `unstated` count questions: whether the answer is the one that the reasoning states last.
     """
 
