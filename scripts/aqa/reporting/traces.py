@@ -36,8 +36,8 @@ RESULT_NAMES = {ALL: "all", "correct": "correct", "wrong": "wrong", "unusable": 
 FLOOR = (
     "The lexicon reads English. On sentences in the style of models, written and labelled by us and never "
     "used to make it, it is right in about nine of ten that it calls prior knowledge and in more than four "
-    "of five that it calls an observation; it finds about half of the former and nearly three quarters of the "
-    "latter. Rates are therefore rather too low than too high, and best compared with each other."
+    "of five that it calls an observation; it finds about half of the former and nearly three quarters of "
+    "the latter. Rates are therefore rather too low than too high, and best compared with each other."
 )
 
 
