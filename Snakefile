@@ -14,7 +14,7 @@ if not workflow.config_settings.configfiles:
 
 for stage in (
     *("root", "common", "datasets", "pose", "media", "masks", "inference"),
-    *("scoring", "analyses", "evaluate", "report", "acquire", "wording"),
+    *("scoring", "analyses", "answers", "evaluate", "report", "acquire", "wording"),
 ):
 
     include: f"workflow/rules/{stage}.smk"
@@ -24,7 +24,7 @@ rule all:
     """Everything: tables, figures and the report."""
     default_target: True
     input:
-        [f"{RESULTS}/report.html", *rules.effects.output, *rules.figure1.output],
+        [f"{RESULTS}/report.html", *rules.effects.output, *rules.figure1.output, *DRAWINGS],
         [f"{RESULTS}/tables/table{number}.tex" for number in TABLES],
         [PLAN.file(cell, "metrics.json") for cell in PLAN.grid],
     localrule: True

@@ -265,6 +265,25 @@ class Inference(Section):
     )
 
 
+class Traces(Section):
+    """How models' reasoning is read (paper, section 3.6)."""
+
+    limit: int | None = Field(
+        500,
+        ge=1,
+        description="Responses of each cell whose reasoning is read, chosen by the seed; a larger number "
+        "keeps every earlier one. null reads all.",
+    )
+    judge: Name | None = Field(
+        None,
+        description="A model (a file of `model_files`) that also says of sentences whether they state prior "
+        "knowledge or an observation; null asks none. It need not be among `models`.",
+    )
+    judge_sentences: int = Field(
+        40, ge=1, description="Most sentences of each cell that the judge is asked about, one request each."
+    )
+
+
 class Config(Section):
     """The whole configuration of a run."""
 
@@ -302,6 +321,7 @@ class Config(Section):
     cells: Cells = Field(default_factory=Cells, description="The cells of the experiment.")
     scoring: Scoring = Field(default_factory=Scoring, description="How answers become numbers.")
     inference: Inference = Field(default_factory=Inference, description="How sessions treat failures.")
+    traces: Traces = Field(default_factory=Traces, description="How models' reasoning is read.")
 
     @field_validator("models")
     @classmethod

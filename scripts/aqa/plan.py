@@ -39,6 +39,9 @@ class Plan:
     models: Mapping[str, ModelFile]
     model_paths: Mapping[str, Path]
     grid: Grid
+    judge: ModelFile | None = None
+    """The model that judges reasoning, if one is configured."""
+    judge_path: Path | None = None
 
     @property
     def folders(self) -> list[Path]:
@@ -258,13 +261,18 @@ def load(values: Mapping[str, Any], root: Path) -> Plan:
     for model, file in chosen.items():
         exercises = {dataset: tuple(entry.exercises) for dataset, entry in metadata.items()}
         profiles.check(file.profile, config.profiles, exercises, f"model {model}")
+    judge = config.traces.judge
     plan = Plan(
         config=config,
         metadata=metadata,
         models=chosen,
         model_paths={model: _path(model, folders) for model in chosen},
         grid=_grid(config, _possible(config, chosen), axes(config, metadata)),
+        judge=None if judge is None else load_model(judge, folders),
+        judge_path=None if judge is None else _path(judge, folders),
     )
+    if plan.judge is not None and plan.judge.baseline:
+        raise UserError(f"configuration: traces.judge: {judge} is a baseline, which reads no sentence")
     for dataset, entry in config.datasets.items():
         datasets.resolve_settings(metadata[dataset], entry.settings)
     context = models.Context(media=Path(), seed=config.seed)

@@ -60,7 +60,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         *(*_RECORDS, "grid.py", "plan.py", "datasets", "media", "prompts", "models", "inference", "scoring"),
         *("reporting", "../table.py", "../figure.py", "../report.py", "../cells.py"),
         *("../preview.py", "../effects_section.py", "../reliability_section.py", "../skill_section.py"),
-        *("../evaluate.py", "../partial.py"),
+        *("../evaluate.py", "../partial.py", "../distributions.py", "../outcomes.py", "../costs.py"),
+        "../traces.py",
     ),
 }
 """Stage -> the parts of the library, and its command lines, that decide its results."""

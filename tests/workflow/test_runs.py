@@ -110,8 +110,9 @@ def test_one_changed_line_of_scoring_scores_every_cell_and_asks_no_model(made):
         module.write_text(text)
     scoring = {name for name in jobs if name.startswith("score_")}
     assert len(scoring) == len(CELLS)
-    sections = {"effects_section", "skill", "skill_section"}
-    assert set(jobs) == {*scoring, *sections, "collect", "effects", "table1", "figure1", "report_page"}
+    analyses = {"effects", "effects_section", "distributions", "outcomes", "costs", "traces"}
+    analyses |= {"skill", "skill_section"}
+    assert set(jobs) == {*scoring, *analyses, "collect", "table1", "figure1", "report_page"}
 
 
 def test_a_larger_limit_asks_only_the_new_samples(study):

@@ -2,10 +2,11 @@
 
 Needs: scores.csv, effects.csv, labels.json, predictions.csv of every cell. Asks no model.
 Makes: for each analysis a CSV file and a section (`aqa.reporting.section`), which the report lays out in
-the order of SECTIONS.
+the order of SECTIONS; figures of their own are listed in DRAWINGS.
 """
 
 SECTIONS = [f"{RESULTS}/effects.json"]
+DRAWINGS = []
 ANALYSES = f"{RESULTS}/analyses"
 REPEATED = list(PLAN.grid.repeats)
 HEADLINE = [cell for cell in PLAN.grid if cell[1:4] == PLAIN]

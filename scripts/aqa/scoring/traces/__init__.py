@@ -1,0 +1,1 @@
+"""What models write before they answer: prior knowledge, observation, and whether it fits the answer."""
