@@ -36,15 +36,15 @@ class Statistic(Protocol):
     def __call__(self, weights: FloatArray) -> Resampled:
         """Compute the metric for weights of shape (resamples, n_clusters)."""
 
+    def busyness(self) -> FloatArray:
+        """Return how much each cluster counts (rows, or answers), shape (n_clusters,)."""
+
 
 class PairStatistic(Statistic, Protocol):
     """A metric over pairs of clusters."""
 
     def pair_variance(self) -> float:
         """Return the jackknife variance of leaving out one couple of clusters (all its pairs) at a time."""
-
-    def busyness(self) -> FloatArray:
-        """Return how much each cluster counts, shape (n_clusters,)."""
 
 
 class Layout(NamedTuple):
@@ -105,6 +105,11 @@ class BalancedAccuracy:
         lost: BoolArray = np.logical_not(np.all(present, axis=1))
         return Resampled(self.layout.average(recalls, present), lost)
 
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        rows: FloatArray = self.totals.sum(axis=1)
+        return rows
+
 
 class RelativeL2:
     """The relative l2 distance, or its root; the range is fixed."""
@@ -124,6 +129,10 @@ class RelativeL2:
         counts = weights @ self.counts
         values = np.where(counts > 0, weights @ self.sums / np.maximum(counts, 1.0), np.nan)
         return Resampled(np.sqrt(values) if self.root else values, counts == 0)
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        return self.counts
 
 
 class Spearman:
@@ -158,6 +167,11 @@ class Spearman:
         lost = spread == 0
         values = np.clip(covariance / np.where(lost, 1.0, spread), -1.0, 1.0)
         return Resampled(np.where(lost, np.nan, values), lost)
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        rows: FloatArray = self.x_counts.sum(axis=0)
+        return rows
 
 
 class PairRatio:
@@ -200,7 +214,7 @@ class PairRatio:
         return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
 
     def busyness(self) -> FloatArray:
-        """See `PairStatistic`."""
+        """See `Statistic`."""
         both = np.concatenate([self.first, self.second])
         return np.bincount(both, weights=np.tile(self.counts, 2), minlength=self.n_clusters).astype(
             np.float64
@@ -239,6 +253,14 @@ class MeanOf:
         lost = np.any([result.lost for result in results], axis=0)
         return Resampled(np.where(count > 0, mean, np.nan), lost)
 
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        total = np.zeros(self.n_clusters)
+        for part in self.parts:
+            busy = part.busyness()
+            total[: len(busy)] += busy
+        return total
+
 
 class MeanOfPairs(MeanOf):
     """The mean of one statistic over pairs per exercise."""
@@ -251,14 +273,6 @@ class MeanOfPairs(MeanOf):
     def pair_variance(self) -> float:
         """See `PairStatistic`; a couple in several exercises counts once in each."""
         return sum(part.pair_variance() for part in self.pairs) / len(self.pairs) ** 2
-
-    def busyness(self) -> FloatArray:
-        """See `PairStatistic`."""
-        total = np.zeros(self.n_clusters)
-        for part in self.pairs:
-            busy = part.busyness()
-            total[: len(busy)] += busy
-        return total
 
 
 def _centred_ranks(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
