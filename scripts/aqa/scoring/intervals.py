@@ -27,9 +27,6 @@ MAX_BLOCKS = 10
 MIN_KEPT = 0.2
 """If a smaller share of resamples keeps every class, redrawing would distort: see `interval`."""
 
-CHUNK = 100
-"""Resamples computed at once, for the cache's sake; no number depends on it."""
-
 DRAWN = 500
 """Resamples drawn at once; the draws depend on it."""
 
@@ -183,9 +180,9 @@ def tail_of(n_clusters: int) -> float:
 
 
 def _block(statistic: Statistic, weights: NDArray[np.uint8]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    step = statistic.chunk
     parts = [
-        statistic(weights[start : start + CHUNK].astype(np.float64))
-        for start in range(0, len(weights), CHUNK)
+        statistic(weights[start : start + step].astype(np.float64)) for start in range(0, len(weights), step)
     ]
     return np.concatenate([part.values for part in parts]), np.concatenate([part.lost for part in parts])
 

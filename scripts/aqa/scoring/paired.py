@@ -18,7 +18,6 @@ import numpy as np
 from aqa.errors import UserError
 from aqa.records import Prediction
 from aqa.scoring.intervals import (
-    CHUNK,
     FEW_CLUSTERS,
     LEVEL,
     Interval,
@@ -69,6 +68,7 @@ class Difference:
         """Keep the statistic; clusters c and n_clusters + c are the same cluster in the two cells."""
         self.both = both
         self.n_clusters = both.n_clusters // 2
+        self.chunk = both.chunk
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `statistics.Statistic`."""
@@ -174,7 +174,8 @@ def permutation(difference: Difference, observed: float, resampler: Resampler) -
     else:
         generator = np.random.default_rng([resampler.seed, n_clusters, 1])
         swaps = generator.integers(0, 2, (resampler.resamples, n_clusters)).astype(np.float64)
-    parts = [difference.swapped(swaps[at : at + CHUNK]) for at in range(0, len(swaps), CHUNK)]
+    step = difference.chunk
+    parts = [difference.swapped(swaps[at : at + step]) for at in range(0, len(swaps), step)]
     values = np.concatenate(parts)
     extreme = ~(np.abs(values) < abs(observed) - 1e-12)
     if n_clusters <= EXACT:
