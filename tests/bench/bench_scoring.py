@@ -104,7 +104,7 @@ def rules(folder: Path, made: Plan, target: str, names: list[str]) -> None:
     """Make a file with these rules alone: what they read is taken as it is."""
     command = [
         *(str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)),
-        *("--cores", str(CORES), "--quiet", "all", "--rerun-triggers", "mtime", target),
+        *(target, "--cores", str(CORES), "--quiet", "all", "--rerun-triggers", "mtime"),
         *("--configfile", str(folder / "my.yaml"), "--allowed-rules", *names),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
