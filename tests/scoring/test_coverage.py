@@ -20,9 +20,9 @@ STUDIES = 1_000
 CASES = {case.name: case for case in simulated_studies.cases(500)}
 SLACK = 2.33
 NULL_STUDIES = {
-    ("egoexo-fitness", "balanced_accuracy"): 100,
-    ("mtl-aqa", "spearman"): 150,
-    ("mtl-aqa", "relative_l2"): 400,
+    ("egoexo-fitness", "balanced_accuracy"): 80,
+    ("mtl-aqa", "spearman"): 100,
+    ("mtl-aqa", "relative_l2"): 300,
 }
 """How many, by what they cost."""
 
