@@ -225,8 +225,8 @@ def _left_out(statistic: Statistic) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the statistic without each of the clusters in turn."""
     n_clusters = statistic.n_clusters
     parts = []
-    for start in range(0, n_clusters, CHUNK):
-        size = min(CHUNK, n_clusters - start)
+    for start in range(0, n_clusters, statistic.chunk):
+        size = min(statistic.chunk, n_clusters - start)
         weights = np.ones((size, n_clusters))
         weights[np.arange(size), start + np.arange(size)] = 0.0
         parts.append(statistic(weights))

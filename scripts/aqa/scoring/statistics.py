@@ -264,10 +264,17 @@ class Within:
         self.part = part
         self.clusters = clusters
         self.n_clusters = n_clusters
+        self.chunk = part.chunk
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`."""
         return self.part(weights[:, self.clusters])
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        total = np.zeros(self.n_clusters)
+        total[self.clusters] = self.part.busyness()
+        return total
 
 
 class MeanOf:
