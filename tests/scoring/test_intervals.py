@@ -131,7 +131,8 @@ def test_few_clusters_get_a_jackknife_t_interval_a_distance_that_of_its_logarith
     scale, back = (np.log, np.exp) if bounds == DISTANCE else (np.asarray, np.asarray)
     left_out = scale(np.array([squared[cluster != c].mean() for c in range(12)]))
     error = math.sqrt(11 / 12 * np.sum((left_out - left_out.mean()) ** 2))
-    reach = t.ppf(0.975, 11) * error
+    sizes = np.bincount(cluster)
+    reach = t.ppf(0.975, sizes.sum() ** 2 / np.sum(sizes**2) - 1) * error
     assert found.method == "cluster-jackknife-t"
     assert (found.low, found.high) == (
         pytest.approx(back(scale(squared.mean()) - reach)),

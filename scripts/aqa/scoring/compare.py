@@ -144,6 +144,10 @@ class Comparisons:
         """Return the units that give different numbers: two where there are several exercises."""
         return ("item", "exercise") if len(self.rows.exercises) > 1 else ("item",)
 
+    def same_as(self, _metric: str, unit: Unit, scope: str) -> Unit:
+        """Return the unit that gives the same number in the scope: in one exercise both pool its pairs."""
+        return unit if scope == ALL else "item"
+
     def estimate(
         self, metric: str, policy: Policy, unit: Unit, scope: str, _resampler: Resampler
     ) -> Estimate:

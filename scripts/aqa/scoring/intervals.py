@@ -27,9 +27,6 @@ MAX_BLOCKS = 10
 MIN_KEPT = 0.2
 """If a smaller share of resamples keeps every class, redrawing would distort: see `interval`."""
 
-CHUNK = 100
-"""Resamples computed at once, for the cache's sake; no number depends on it."""
-
 DRAWN = 500
 """Resamples drawn at once; the draws depend on it."""
 
@@ -104,8 +101,9 @@ def interval(statistic: Statistic, resampler: Resampler, bounds: Bounds = ANY) -
     know about the bootstrap, The American Statistician 69(4), 2015, section 5.2). A resample that loses a
     class (or all spread) is drawn again and counted; where fewer than a fifth of the resamples keep every
     class (many questions with rare answers), none is drawn again, each is averaged over the units that it
-    keeps, and `note` says so. Fewer clusters: the jackknife with Student's t on clusters - 1 degrees of
-    freedom, of the logarithm where the metric is a distance, cut at `bounds`.
+    keeps, and `note` says so. Fewer clusters: the jackknife with Student's t on the degrees of freedom of
+    equally busy clusters (`freedom`; on clusters - 1, those of very different size cover too rarely), of
+    the logarithm where the metric is a distance, cut at `bounds`.
     """
     if statistic.n_clusters < 2:
         return missing(statistic.n_clusters, "one cluster")
@@ -121,12 +119,22 @@ def pair_interval(statistic: PairStatistic, bounds: Bounds = ANY) -> Interval:
     the variance is that of the jackknife over subjects less that of the jackknife over pairs, never below
     the latter (the dyadic-robust variance of P. M. Aronow, C. Samii and V. A. Assenova, Political Analysis
     23(4), 2015, in its jackknife form). With fewer subjects that is too narrow and nothing is subtracted.
-    Student's t has the degrees of freedom of equally busy subjects, less one; cut at `bounds`.
+    Student's t has the degrees of freedom of equally busy subjects (`freedom`); cut at `bounds`.
     """
     n_clusters = statistic.n_clusters
     if n_clusters < 2:
         return missing(n_clusters, "one cluster")
     return _jackknife(statistic, bounds, statistic)
+
+
+def freedom(statistic: Statistic) -> float:
+    """Return the degrees of freedom of as many clusters as would be as informative if all were equally busy.
+
+    That is Kish's effective number, (sum of sizes)^2 / sum of squared sizes, less one; clusters - 1 where all
+    have the same size, and never below 1.
+    """
+    busy = statistic.busyness()
+    return max(1.0, float(busy.sum() ** 2 / (busy @ busy)) - 1)
 
 
 def missing(n_clusters: int, reason: str) -> Interval:
@@ -172,9 +180,9 @@ def tail_of(n_clusters: int) -> float:
 
 
 def _block(statistic: Statistic, weights: NDArray[np.uint8]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    step = statistic.chunk
     parts = [
-        statistic(weights[start : start + CHUNK].astype(np.float64))
-        for start in range(0, len(weights), CHUNK)
+        statistic(weights[start : start + step].astype(np.float64)) for start in range(0, len(weights), step)
     ]
     return np.concatenate([part.values for part in parts]), np.concatenate([part.lost for part in parts])
 
@@ -190,8 +198,8 @@ def _jackknife(statistic: Statistic, bounds: Bounds, pairs: PairStatistic | None
     log = bounds == DISTANCE and estimate > 0 and bool((values > 0).all())
     if log:
         estimate, values = math.log(estimate), np.log(values)
-    variance, freedom, method = _variance(values, pairs)
-    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    variance, method = _variance(values, pairs)
+    reach = float(stdtrit(freedom(statistic), (1 + LEVEL) / 2)) * math.sqrt(variance)
     low, high = estimate - reach, estimate + reach
     if log:
         low, high = math.exp(low), math.exp(high)
@@ -209,33 +217,32 @@ def standard_error(statistic: Statistic, pairs: PairStatistic | None = None) -> 
     """
     if statistic.n_clusters < 2:
         return math.nan, 0.0
-    variance, freedom, _ = _variance(_left_out(statistic)[0], pairs)
-    return math.sqrt(variance), freedom
+    variance, _ = _variance(_left_out(statistic)[0], pairs)
+    return math.sqrt(variance), freedom(statistic)
 
 
 def _left_out(statistic: Statistic) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the statistic without each of the clusters in turn."""
     n_clusters = statistic.n_clusters
     parts = []
-    for start in range(0, n_clusters, CHUNK):
-        size = min(CHUNK, n_clusters - start)
+    for start in range(0, n_clusters, statistic.chunk):
+        size = min(statistic.chunk, n_clusters - start)
         weights = np.ones((size, n_clusters))
         weights[np.arange(size), start + np.arange(size)] = 0.0
         parts.append(statistic(weights))
     return np.concatenate([part.values for part in parts]), np.concatenate([part.lost for part in parts])
 
 
-def _variance(values: FloatArray, pairs: PairStatistic | None) -> tuple[float, float, Method]:
-    """Return the variance of a statistic from its values without each cluster, and its freedom."""
+def _variance(values: FloatArray, pairs: PairStatistic | None) -> tuple[float, Method]:
+    """Return the variance of a statistic from its values without each cluster."""
     n_clusters = len(values)
     variance = (n_clusters - 1) * float(np.mean((values - values.mean()) ** 2))
     if pairs is None:
-        return variance, n_clusters - 1.0, "cluster-jackknife-t"
-    own, busy = pairs.pair_variance(), pairs.busyness()
-    freedom = max(1.0, float(busy.sum() ** 2 / (busy @ busy)) - 1)
+        return variance, "cluster-jackknife-t"
     if n_clusters < FEW_CLUSTERS:
-        return variance, freedom, "pigeonhole-jackknife-t"
-    return max(variance - own, own), freedom, "dyadic-jackknife-t"
+        return variance, "pigeonhole-jackknife-t"
+    own = pairs.pair_variance()
+    return max(variance - own, own), "dyadic-jackknife-t"
 
 
 def _width(low: float, high: float) -> str | None:

@@ -17,7 +17,15 @@ import numpy as np
 
 from aqa.errors import UserError
 from aqa.records import Prediction
-from aqa.scoring.intervals import CHUNK, LEVEL, Interval, Resampler, interval, missing
+from aqa.scoring.intervals import (
+    FEW_CLUSTERS,
+    LEVEL,
+    Interval,
+    Resampler,
+    freedom,
+    interval,
+    missing,
+)
 from aqa.scoring.metrics import FloatArray
 from aqa.scoring.rows import Unit
 from aqa.scoring.statistics import Resampled, Statistic
@@ -60,6 +68,7 @@ class Difference:
         """Keep the statistic; clusters c and n_clusters + c are the same cluster in the two cells."""
         self.both = both
         self.n_clusters = both.n_clusters // 2
+        self.chunk = both.chunk
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `statistics.Statistic`."""
@@ -67,6 +76,10 @@ class Difference:
         first = self.both(np.concatenate([weights, nothing], axis=1))
         second = self.both(np.concatenate([nothing, weights], axis=1))
         return Resampled(first.values - second.values, first.lost | second.lost)
+
+    def busyness(self) -> FloatArray:
+        """See `statistics.Statistic`."""
+        return self.both.busyness()[: self.n_clusters]
 
     def swapped(self, swaps: FloatArray) -> FloatArray:
         """Return the difference after swapping the cells' predictions in the clusters marked 1.
@@ -144,7 +157,7 @@ def compare(first: TableT, second: TableT, metric: str, unit: Unit, resampler: R
     difference = Difference(both)
     found = interval(difference, resampler)
     p, swaps = permutation(difference, one - other, resampler)
-    return Paired(one, other, found, p, swaps, _detectable(found))
+    return Paired(one, other, found, p, swaps, _detectable(found, difference))
 
 
 def permutation(difference: Difference, observed: float, resampler: Resampler) -> tuple[float, int]:
@@ -161,7 +174,8 @@ def permutation(difference: Difference, observed: float, resampler: Resampler) -
     else:
         generator = np.random.default_rng([resampler.seed, n_clusters, 1])
         swaps = generator.integers(0, 2, (resampler.resamples, n_clusters)).astype(np.float64)
-    parts = [difference.swapped(swaps[at : at + CHUNK]) for at in range(0, len(swaps), CHUNK)]
+    step = difference.chunk
+    parts = [difference.swapped(swaps[at : at + step]) for at in range(0, len(swaps), step)]
     values = np.concatenate(parts)
     extreme = ~(np.abs(values) < abs(observed) - 1e-12)
     if n_clusters <= EXACT:
@@ -186,13 +200,13 @@ def _value(statistic: Statistic | None) -> float:
     return float(statistic(np.ones((1, statistic.n_clusters))).values[0])
 
 
-def _detectable(found: Interval) -> float:
+def _detectable(found: Interval, difference: Difference) -> float:
     """Return the minimum detectable effect of a difference with such an interval."""
     from scipy.special import stdtrit
 
     if not math.isfinite(found.low) or found.n_clusters < 2:
         return math.nan
-    freedom = found.n_clusters - 1
-    critical = float(stdtrit(freedom, (1 + LEVEL) / 2))
+    degrees = freedom(difference) if found.n_clusters < FEW_CLUSTERS else found.n_clusters - 1
+    critical = float(stdtrit(degrees, (1 + LEVEL) / 2))
     error = (found.high - found.low) / 2 / critical
-    return (critical + float(stdtrit(freedom, POWER))) * error
+    return (critical + float(stdtrit(degrees, POWER))) * error

@@ -43,6 +43,9 @@ MAX_DEPTH = 32
 MAX_VALUE = 1000
 """Longest value, in characters, that is compared with options loosely."""
 
+SHORT = 200
+"""Longest text that is remembered: the same few short answers come thousands of times."""
+
 _THINK = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 _OUTPUT = re.compile(r"<(/?)(?:output|answer)>", re.IGNORECASE)
 _FENCE = re.compile(r"```[A-Za-z0-9_+-]*\s(.*)```", re.DOTALL)
@@ -80,6 +83,17 @@ def parse(text: str, questions: Sequence[Question]) -> dict[str, Value | None]:
         Every question's item with the option (spelled as in `options`) or the score (float), None
         where the text does not answer it in an acceptable form. Never raises for any text.
     """
+    if len(text) <= SHORT:
+        return dict(_short(text, tuple(questions)))
+    return _parsed(text, questions)
+
+
+@lru_cache(maxsize=4096)
+def _short(text: str, questions: tuple[Question, ...]) -> dict[str, Value | None]:
+    return _parsed(text, questions)
+
+
+def _parsed(text: str, questions: Sequence[Question]) -> dict[str, Value | None]:
     body = _output(_without_thinking(text)).strip()
     keys = _Keys(questions)
     answers = [answer for found in _objects(body) for answer in _naming(found, keys)]

@@ -224,11 +224,12 @@ def _score(
     table_rows: list[ScoreRow] = []
     notes: list[dict[str, Any]] = []
     for unit, scope, metric, policy in product(units, outcomes, rows.metrics, POLICIES):
-        # The same rows need no second bootstrap: all answered, or one exercise.
+        # The same number needs no second bootstrap: all answered, one exercise, a unit that does not matter.
         same: tuple[Policy, str] = ("strict" if complete else policy, ALL if single else scope)
-        if (unit, metric, *same) not in known:
-            known[unit, metric, *same] = rows.estimate(metric, same[0], unit, same[1], resampler)
-        estimate = known[unit, metric, *same]
+        alike = rows.same_as(metric, unit, same[1])
+        if (alike, metric, *same) not in known:
+            known[alike, metric, *same] = rows.estimate(metric, same[0], alike, same[1], resampler)
+        estimate = known[alike, metric, *same]
         place = {"metric": metric, "policy": policy, "unit": unit, "scope": scope}
         table_rows.append(_row({**cell, **place}, estimate, outcomes[scope]))
         if note := _note(estimate):

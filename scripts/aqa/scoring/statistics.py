@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray
 
@@ -27,7 +28,14 @@ class Resampled(NamedTuple):
 
 
 class Statistic(Protocol):
-    """A metric as a function of cluster weights."""
+    """A metric as a function of cluster weights.
+
+    `chunk` resamples are best computed at once, for the cache's sake; no number depends on it.
+    """
+
+    @property
+    def chunk(self) -> int:
+        """How many resamples to compute at once."""
 
     @property
     def n_clusters(self) -> int:
@@ -36,15 +44,15 @@ class Statistic(Protocol):
     def __call__(self, weights: FloatArray) -> Resampled:
         """Compute the metric for weights of shape (resamples, n_clusters)."""
 
+    def busyness(self) -> FloatArray:
+        """Return how much each cluster counts (rows, or answers), shape (n_clusters,)."""
+
 
 class PairStatistic(Statistic, Protocol):
     """A metric over pairs of clusters."""
 
     def pair_variance(self) -> float:
         """Return the jackknife variance of leaving out one couple of clusters (all its pairs) at a time."""
-
-    def busyness(self) -> FloatArray:
-        """Return how much each cluster counts, shape (n_clusters,)."""
 
 
 class Layout(NamedTuple):
@@ -63,6 +71,26 @@ class Layout(NamedTuple):
         Pairs that are not `present` are left out; so is a unit with fewer than two classes present
         and an exercise without a unit; NaN where nothing is left.
         """
+        # Where nothing is left out the average is one weighted sum; that is nearly every row.
+        values: FloatArray = recalls @ self.shares()
+        complete = present.all(axis=1)
+        if not complete.all():
+            lacking = np.flatnonzero(~complete)
+            values[lacking] = self._average_present(recalls[lacking], present[lacking])
+        return values
+
+    def shares(self) -> FloatArray:
+        """Return the weight of each pair where all are present, shape (pairs,); NaN if none is left."""
+        classes = np.bincount(self.pair_unit)
+        usable = classes >= 2
+        members = np.bincount(self.unit_exercise, weights=usable)
+        exercises = int((members > 0).sum())
+        if not exercises:
+            return np.full(len(self.pair_unit), np.nan)
+        units = usable / np.maximum(members, 1)[self.unit_exercise] / exercises
+        return (units / np.maximum(classes, 1))[self.pair_unit]
+
+    def _average_present(self, recalls: FloatArray, present: BoolArray) -> FloatArray:
         in_unit = _one_hot(self.pair_unit)
         in_exercise = _one_hot(self.unit_exercise)
         classes = present @ in_unit
@@ -78,6 +106,8 @@ class Layout(NamedTuple):
 
 class BalancedAccuracy:
     """Balanced accuracy per unit, averaged in the exercise, then over exercises."""
+
+    chunk = 1000
 
     def __init__(self, correct: BoolArray, pair: IntArray, cluster: IntArray, layout: Layout) -> None:
         """Count per cluster.
@@ -105,9 +135,16 @@ class BalancedAccuracy:
         lost: BoolArray = np.logical_not(np.all(present, axis=1))
         return Resampled(self.layout.average(recalls, present), lost)
 
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        rows: FloatArray = self.totals.sum(axis=1)
+        return rows
+
 
 class RelativeL2:
     """The relative l2 distance, or its root; the range is fixed."""
+
+    chunk = 1000
 
     def __init__(
         self, truth: FloatArray, prediction: FloatArray, cluster: IntArray, width: float, *, root: bool
@@ -125,24 +162,31 @@ class RelativeL2:
         values = np.where(counts > 0, weights @ self.sums / np.maximum(counts, 1.0), np.nan)
         return Resampled(np.sqrt(values) if self.root else values, counts == 0)
 
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        return self.counts
+
 
 class Spearman:
     """Spearman's rank correlation; ranks are taken anew in every resample."""
 
+    chunk = 100
+
     def __init__(self, truth: FloatArray, prediction: FloatArray, cluster: IntArray) -> None:
-        """Count rows per cluster and value."""
+        """Count rows per cluster and value; most clusters have few of the values."""
         self.n_clusters = int(cluster.max()) + 1
         _, x = np.unique(truth, return_inverse=True)
         _, y = np.unique(prediction, return_inverse=True)
         self.x_counts = self._counts(cluster, x)
         self.y_counts = self._counts(cluster, y)
-        rows, self.multiplicity = np.unique(np.stack([cluster, x, y]), axis=1, return_counts=True)
-        self.cluster, self.x, self.y = rows
+        (home, self.x, self.y), times = np.unique(np.stack([cluster, x, y]), axis=1, return_counts=True)
+        self.homes = csr_array(
+            (times.astype(np.float64), (home, np.arange(len(home)))), shape=(self.n_clusters, len(home))
+        )
 
-    def _counts(self, cluster: IntArray, codes: IntArray) -> FloatArray:
-        n_codes = int(codes.max()) + 1
-        counts = np.bincount(codes * self.n_clusters + cluster, minlength=n_codes * self.n_clusters)
-        return counts.reshape(n_codes, self.n_clusters).astype(np.float64)
+    def _counts(self, cluster: IntArray, codes: IntArray) -> csr_array:
+        shape = (int(codes.max()) + 1, self.n_clusters)
+        return csr_array((np.ones(len(codes)), (codes, cluster)), shape=shape)
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`."""
@@ -150,14 +194,17 @@ class Spearman:
         lines = np.ascontiguousarray(weights.T)
         x_ranks, x_spread = _centred_ranks(self.x_counts @ lines)
         y_ranks, y_spread = _centred_ranks(self.y_counts @ lines)
-        products = x_ranks[self.x]
-        products *= y_ranks[self.y]
-        products *= lines[self.cluster]
-        covariance = self.multiplicity @ products
+        products = np.take(x_ranks, self.x, axis=0)
+        products *= np.take(y_ranks, self.y, axis=0)
+        covariance = np.einsum("ij,ij->j", lines, self.homes @ products)
         spread = np.sqrt(x_spread * y_spread)
         lost = spread == 0
         values = np.clip(covariance / np.where(lost, 1.0, spread), -1.0, 1.0)
         return Resampled(np.where(lost, np.nan, values), lost)
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        return np.asarray(self.x_counts.sum(axis=0), dtype=np.float64)
 
 
 class PairRatio:
@@ -165,6 +212,8 @@ class PairRatio:
 
     A pair weighs as much as the product of the weights of its two clusters.
     """
+
+    chunk = 100
 
     def __init__(
         self, hits: FloatArray, counts: FloatArray, clusters: IntArray, n_clusters: int, less: float = 0.0
@@ -200,7 +249,7 @@ class PairRatio:
         return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
 
     def busyness(self) -> FloatArray:
-        """See `PairStatistic`."""
+        """See `Statistic`."""
         both = np.concatenate([self.first, self.second])
         return np.bincount(both, weights=np.tile(self.counts, 2), minlength=self.n_clusters).astype(
             np.float64
@@ -215,10 +264,17 @@ class Within:
         self.part = part
         self.clusters = clusters
         self.n_clusters = n_clusters
+        self.chunk = part.chunk
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`."""
         return self.part(weights[:, self.clusters])
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        total = np.zeros(self.n_clusters)
+        total[self.clusters] = self.part.busyness()
+        return total
 
 
 class MeanOf:
@@ -228,6 +284,7 @@ class MeanOf:
         """Keep the parts; all use the cluster codes of the whole."""
         self.parts = tuple(parts)
         self.n_clusters = max(part.n_clusters for part in parts)
+        self.chunk = min(part.chunk for part in parts)
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`; parts that are undefined in a resample are left out of its mean."""
@@ -238,6 +295,14 @@ class MeanOf:
         mean = np.where(defined, values, 0.0).sum(axis=0) / np.maximum(count, 1)
         lost = np.any([result.lost for result in results], axis=0)
         return Resampled(np.where(count > 0, mean, np.nan), lost)
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        total = np.zeros(self.n_clusters)
+        for part in self.parts:
+            busy = part.busyness()
+            total[: len(busy)] += busy
+        return total
 
 
 class MeanOfPairs(MeanOf):
@@ -251,14 +316,6 @@ class MeanOfPairs(MeanOf):
     def pair_variance(self) -> float:
         """See `PairStatistic`; a couple in several exercises counts once in each."""
         return sum(part.pair_variance() for part in self.pairs) / len(self.pairs) ** 2
-
-    def busyness(self) -> FloatArray:
-        """See `PairStatistic`."""
-        total = np.zeros(self.n_clusters)
-        for part in self.pairs:
-            busy = part.busyness()
-            total[: len(busy)] += busy
-        return total
 
 
 def _centred_ranks(counts: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -94,6 +94,10 @@ class Choices:
         several = len(self.rows.questions) > len(self.rows.exercises)
         return ("item", "exercise") if several else ("item",)
 
+    def same_as(self, _metric: str, unit: Unit, _scope: str) -> Unit:
+        """Return the unit that gives the same number in the scope; here it always matters."""
+        return unit
+
     def estimate(self, metric: str, policy: Policy, unit: Unit, scope: str, resampler: Resampler) -> Estimate:
         """Return balanced accuracy over the rows in scope, in the unit, under the policy."""
         return estimated(self.ready(metric, policy, unit, scope), BOUNDS[metric], resampler)
@@ -170,6 +174,10 @@ class Scores:
     def units(self) -> tuple[Unit, ...]:
         """Return the units that give different numbers: two where there are several exercises."""
         return ("item", "exercise") if len(self.rows.exercises) > 1 else ("item",)
+
+    def same_as(self, metric: str, unit: Unit, scope: str) -> Unit:
+        """Return the unit that gives the same number in the scope: ranks in one exercise know no unit."""
+        return "item" if metric == "spearman" and scope != ALL else unit
 
     def estimate(self, metric: str, policy: Policy, unit: Unit, scope: str, resampler: Resampler) -> Estimate:
         """Return a metric over the rows in scope: pooled (unit item), or the mean over exercises.
