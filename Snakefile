@@ -14,7 +14,8 @@ if not workflow.config_settings.configfiles:
 
 for stage in (
     *("root", "common", "datasets", "pose", "media", "masks", "inference"),
-    *("scoring", "analyses", "answers", "evaluate", "report", "acquire", "wording"),
+    *("scoring", "analyses", "answers", "bias", "evaluate", "report"),
+    *("acquire", "wording"),
 ):
 
     include: f"workflow/rules/{stage}.smk"

@@ -6,10 +6,15 @@ import argparse
 from pathlib import Path
 
 from aqa import cli
+from aqa.errors import UserError
 from aqa.reporting.figures import correctness_bias
+from aqa.reporting.gaps import accuracy_by_gap
 from aqa.reporting.labels import load_labels
+from aqa.scoring.gaps import GapRow, TrendRow
+from aqa.scoring.tidy import read_tidy
 
-FIGURES = {1: correctness_bias}
+NEEDS = {1: ("cells", "samples"), 2: ("gaps", "trends")}
+"""Figure -> the arguments that it is drawn from."""
 
 
 def arguments() -> argparse.Namespace:
@@ -22,23 +27,25 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--number",
         type=int,
-        choices=FIGURES,
+        choices=NEEDS,
         required=True,
-        help="which figure (1: how favourably models judge, against the ground truth)",
+        help="which figure (1: how favourably models judge, against the ground truth, from --cells and "
+        "--samples; 2: accuracy against the gap of two scores, from --gaps and --trends)",
     )
     parser.add_argument("--labels", type=Path, required=True, help="labels.json: names and order in print")
     parser.add_argument(
         "--cells",
         type=Path,
         nargs="+",
-        required=True,
         metavar="FOLDER",
         help="folders of cells with predictions.csv, .../dataset/task/representation/strategy/model; cells "
         "that the figure does not show are passed over",
     )
     parser.add_argument(
-        "--samples", type=Path, nargs="+", required=True, metavar="FILE", help="<dataset>/samples.jsonl files"
+        "--samples", type=Path, nargs="+", metavar="FILE", help="<dataset>/samples.jsonl files"
     )
+    parser.add_argument("--gaps", type=Path, help="gaps.csv (scripts/comparisons.py)")
+    parser.add_argument("--trends", type=Path, help="gap_trends.csv (scripts/comparisons.py)")
     parser.add_argument(
         "--output",
         type=Path,
@@ -51,7 +58,16 @@ def arguments() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Draw the figure."""
-    for path in FIGURES[args.number](args.cells, args.samples, load_labels(args.labels), args.output):
+    lacking = [f"--{name}" for name in NEEDS[args.number] if getattr(args, name) is None]
+    if lacking:
+        raise UserError(f"figure {args.number} needs {' and '.join(lacking)}")
+    labels = load_labels(args.labels)
+    if args.number == 1:
+        paths = correctness_bias(args.cells, args.samples, labels, args.output)
+    else:
+        gaps, trends = read_tidy(args.gaps, GapRow), read_tidy(args.trends, TrendRow)
+        paths = accuracy_by_gap(gaps, trends, labels, args.output)
+    for path in paths:
         cli.log.info("%s", path)
 
 

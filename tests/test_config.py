@@ -59,6 +59,9 @@ def test_datasets_and_models_are_enough():
             "'cells.not_applicable.0.reason' is missing",
         ),
         ({"profiles": {"fps-2": {"fps": -1}}}, "'profiles.fps-2.fps' is -1"),
+        ({"datasets": {"fitness-aqa": {"unit": "itm"}}}, "is 'itm'; did you mean 'item'?"),
+        ({"scoring": {"gap_bins": 1}}, "'scoring.gap_bins' is 1: give a whole number from 2"),
+        ({"scoring": {"gap_bins": [0.4, 0.2]}}, "'scoring.gap_bins' is [0.4, 0.2]: give a whole number"),
     ],
 )
 def test_a_mistake_is_told_by_cause_place_and_nearest_name(change, expected):

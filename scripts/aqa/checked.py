@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from aqa.errors import UserError, nearest
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+MAX_BINS = 50
+
+
+def _fit_for_bins(bins: Any) -> Any:
+    if isinstance(bins, list | tuple):
+        fits = bool(bins) and all(isinstance(share, float | int) for share in bins)
+        fits = fits and all(low < high for low, high in pairwise((0, *bins, 1)))
+    else:
+        fits = isinstance(bins, int) and not isinstance(bins, bool) and 2 <= bins <= MAX_BINS
+    if not fits:
+        raise ValueError(f"give a whole number from 2 to {MAX_BINS}, or ascending shares between 0 and 1")
+    return bins
+
+
+Bins: TypeAlias = Annotated[int | tuple[float, ...], BeforeValidator(_fit_for_bins)]
+"""So many bins, or where bins meet, as shares of a scale."""
 
 
 class Section(BaseModel):

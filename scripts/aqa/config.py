@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, field_validator
 
-from aqa.checked import Section, load_yaml, parse
+from aqa.checked import Bins, Section, load_yaml, parse
 from aqa.errors import UserError, nearest
 from aqa.profiles import ProfileChoice
 from aqa.records import Name, Sha256
@@ -146,6 +146,10 @@ class DatasetConfig(Section):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="The dataset's own settings; see its metadata.yaml."
     )
+    unit: Unit | None = Field(
+        None,
+        description="Unit of this dataset's metrics; null takes `scoring.unit`, or else its own default.",
+    )
     wording: str | None = Field(
         None, description="File of texts that you have reviewed, in the form of a dataset's guidelines.yaml."
     )
@@ -221,13 +225,21 @@ class Scoring(Section):
     policy: Policy = Field(
         "strict",
         description="Headline policy for unusable answers: `strict` counts them as wrong, `answered` "
-        "leaves them out and prints the coverage. Both are in scores.csv.",
+        "leaves them out and prints the coverage. Both are in scores.csv. The study does not say what it "
+        "did; `strict` rewards no refusal, and scores all models on the same samples.",
     )
     resamples: int = Field(10_000, ge=100, description="Bootstrap resamples for each interval.")
     unit: Unit | None = Field(
         None,
         description="Unit of balanced accuracy: `item` (each question or error, then their mean in the "
         "exercise) or `exercise` (pooled). null takes the dataset's own default.",
+    )
+    gap_bins: Bins = Field(
+        5,
+        description="Bins of Figure 2, accuracy against the gap of a pair. A number makes so many bins of "
+        "equally many pairs, so that every point is as sure as the others; the study does not state its "
+        "bins, and five leave 70 and 100 pairs a bin in its two regression datasets. A list of shares of the "
+        "scale, like [0.1, 0.2, 0.4], says where bins meet.",
     )
     families: tuple[Contrast, ...] = Field(
         ("strategy", "representation", "model", "thinking"),

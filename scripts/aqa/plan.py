@@ -219,8 +219,9 @@ class Plan:
         return {m: file.without_thinking for m, file in self.models.items() if not file.baseline}
 
     def unit(self, dataset: str) -> Unit:
-        """Return the unit over which balanced accuracy is computed."""
-        return self.config.scoring.unit or self.metadata[dataset].unit
+        """Return the unit over which a dataset's metrics are computed."""
+        own = self.config.datasets[dataset].unit
+        return own or self.config.scoring.unit or self.metadata[dataset].unit
 
     def render_key(self, cell: Cell) -> tuple[str, str, str]:
         """Return what cells of one rendering job have in common."""

@@ -62,6 +62,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         *("../preview.py", "../effects_section.py", "../reliability_section.py", "../skill_section.py"),
         *("../evaluate.py", "../partial.py", "../distributions.py", "../outcomes.py", "../costs.py"),
         "../traces.py",
+        *("../comparisons.py", "../polarity.py", "../reproduced.py", "../distance.py", "../open_settings.py"),
+        "../../resources/paper",
     ),
 }
 """Stage -> the parts of the library, and its command lines, that decide its results."""
@@ -81,7 +83,7 @@ def code(stage: str, dataset: str | None = None) -> str:
         for file in files:
             if not _decides(file, dataset) or decides_geometry(file) != (stage == "geometry"):
                 continue
-            if file.suffix in {".py", ".j2", ".yaml", ".html", ".css"} and file.is_file():
+            if file.suffix in {".py", ".j2", ".yaml", ".html", ".css", ".csv"} and file.is_file():
                 digest.update(file.name.encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

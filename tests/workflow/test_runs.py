@@ -111,7 +111,7 @@ def test_one_changed_line_of_scoring_scores_every_cell_and_asks_no_model(made):
     scoring = {name for name in jobs if name.startswith("score_")}
     assert len(scoring) == len(CELLS)
     analyses = {"effects", "effects_section", "distributions", "outcomes", "costs", "traces"}
-    analyses |= {"skill", "skill_section"}
+    analyses |= {"skill", "skill_section", "polarity", "distance", "reproduced", "open_settings"}
     assert set(jobs) == {*scoring, *analyses, "collect", "table1", "figure1", "report_page"}
 
 

@@ -95,7 +95,7 @@ CONFIG = {
 
 def repository(folder: Path) -> Path:
     """Copy the repository's own files and return the Snakefile of the copy."""
-    for name in ("Snakefile", "workflow", "profiles", "scripts", "config", "envs"):
+    for name in ("Snakefile", "workflow", "profiles", "scripts", "config", "envs", "resources"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -122,7 +122,7 @@ rule report_page:
         scores=rules.collect.output,
         labels=rules.labels.output,
         tables=[f"{RESULTS}/tables/table{number}.csv" for number in TABLES],
-        figures=rules.figure1.output,
+        figures=[*rules.figure1.output, *DRAWINGS],
         metrics=[PLAN.file(cell, "metrics.json") for cell in (*PLAN.grid, *PLAN.people())],
         appearances=[f"{RESULTS}/appearance/{dataset}.json" for dataset in DATASETS],
         sections=SECTIONS,

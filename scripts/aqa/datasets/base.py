@@ -61,6 +61,13 @@ class Access(Section):
     gated: bool = Field(description="An agreement or a request form stands before the files.")
 
 
+class StudyItems(Section):
+    """Whether the evaluated split holds the very samples that the study evaluated, and how that is known."""
+
+    same: bool
+    why: Text
+
+
 class Metadata(Section):
     """`metadata.yaml` of a dataset.
 
@@ -70,6 +77,10 @@ class Metadata(Section):
     the evaluated split that the paper states, by exercise. `upload`: the terms let anyone send the media
     to a remote model; otherwise the user has to state it (`i_may_upload`). `publish_frames`: pages and
     exports may show frames. `faces`: whether shown frames must hide faces.
+    `unit_reason` says why `unit` is the default, `open` what else the study leaves open and what is done
+    here, by title. `study_items`: None where the study has no such dataset. `expected_shift`: where
+    predictions go under positive guidelines, against negative ones, by the study (section 3.4): towards
+    correct execution (`up`), away from it (`down`); None where it expects little.
     `visible_truth`: how the pictures show the truth, where they do: models are not run on such a dataset
     unless reviewed masks hide it (`aqa.media.masks`) or the user says so (`accept_visible_truth`).
     `human`: what the row of human agreement is, where several people rated a sample (`aqa.datasets.ratings`).
@@ -87,6 +98,10 @@ class Metadata(Section):
     train_split: Split | None
     cluster: Text
     unit: Unit = "item"
+    unit_reason: Text | None = None
+    open: dict[Text, Text] = Field(default_factory=dict)
+    study_items: StudyItems | None = None
+    expected_shift: Literal["up", "down"] | None = None
     exercises: dict[Name, Text] = Field(min_length=1, description="Title of each exercise, by id.")
     representations: tuple[Representation, ...] = Field(min_length=1)
     tasks: tuple[Task, ...] = Field(min_length=1)

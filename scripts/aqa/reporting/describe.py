@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from aqa import prompts
-from aqa.config import REPRESENTATIONS
+from aqa import datasets, prompts
+from aqa.config import REPRESENTATIONS, Scoring
+from aqa.datasets.base import StudyItems
 from aqa.masking.verdicts import Verification
 from aqa.plan import HUMAN, Plan
-from aqa.reporting.labels import DatasetLabel, Label, Labels, ModelLabel, NotApplicableCell
+from aqa.reporting.labels import (
+    DatasetLabel,
+    Label,
+    Labels,
+    ModelLabel,
+    NotApplicableCell,
+    OpenChoice,
+)
 
 _REPRESENTATIONS = dict(
     zip(REPRESENTATIONS, ("Original", "Cropped", "Skeleton overlay", "Skeleton only"), strict=True)
@@ -34,6 +42,9 @@ def labels(plan: Plan, verifications: Sequence[Verification] = ()) -> Labels:
                 publish_frames=plan.may_show(dataset),
                 visible_truth=_visible(plan, dataset, verified.get(dataset)),
                 exercises=tuple(Label(id=name, title=title) for name, title in metadata.exercises.items()),
+                expected_shift=metadata.expected_shift,
+                study_items=_study_items(plan, dataset),
+                open=tuple(_open_choices(plan, dataset)),
             )
             for dataset, metadata in plan.metadata.items()
         ),
@@ -56,6 +67,7 @@ def labels(plan: Plan, verifications: Sequence[Verification] = ()) -> Labels:
         unit={dataset: plan.unit(dataset) for dataset in plan.metadata},
         seed=config.seed,
         resamples=config.scoring.resamples,
+        open=tuple(_general_choices(config.scoring)),
         synthetic=tuple(dataset for dataset in plan.metadata if plan.embedded(dataset)),
         results=config.results,
     )
@@ -73,6 +85,52 @@ def _people(plan: Plan) -> list[ModelLabel]:
         "rough one. No single ratings are published for the other datasets"
     )
     return [ModelLabel(id=HUMAN, title="Human", baseline=True, people=True, note=f"{note}.")]
+
+
+def _study_items(plan: Plan, dataset: str) -> StudyItems | None:
+    """Return whether the samples that are asked about are the study's own."""
+    stated, limit = plan.metadata[dataset].study_items, plan.config.datasets[dataset].limit
+    if stated is not None and stated.same and limit is not None:
+        return StudyItems(same=False, why=f"limited to {limit} samples")
+    return stated
+
+
+def _open_choices(plan: Plan, dataset: str) -> Iterator[OpenChoice]:
+    """Yield what the study leaves open about a dataset; the texts are the dataset's own."""
+    metadata, place = plan.metadata[dataset], f"datasets.{dataset}"
+    chosen = datasets.resolve_settings(metadata, plan.config.datasets[dataset].settings)
+    if metadata.unit_reason:
+        yield OpenChoice(
+            name=f"{place}.unit", value=plan.unit(dataset), default=metadata.unit, reason=metadata.unit_reason
+        )
+    for name, setting in metadata.settings.items():
+        yield OpenChoice(
+            name=f"{place}.settings.{name}",
+            value=_value(chosen[name]),
+            default=_value(setting.default),
+            reason=setting.description,
+        )
+    for title, text in metadata.open.items():
+        yield OpenChoice(name=title, reason=text)
+
+
+def _general_choices(scoring: Scoring) -> Iterator[OpenChoice]:
+    """Yield what the study leaves open about scoring; the texts are those of the configuration."""
+    for name in ("policy", "gap_bins"):
+        field = Scoring.model_fields[name]
+        yield OpenChoice(
+            name=f"scoring.{name}",
+            value=_value(getattr(scoring, name)),
+            default=_value(field.default),
+            reason=field.description or "",
+        )
+
+
+def _value(value: object) -> str:
+    """Return a setting's value as YAML would show it."""
+    if isinstance(value, tuple):
+        return str(list(value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _visible(plan: Plan, dataset: str, verification: Verification | None) -> str | None:

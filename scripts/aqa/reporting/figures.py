@@ -16,7 +16,6 @@ from matplotlib.patches import Patch
 
 from aqa.errors import UserError
 from aqa.reporting import style
-from aqa.reporting.escape import plain
 from aqa.reporting.labels import DatasetLabel, Labels, ModelLabel
 from aqa.reporting.predictions import Level, Questions, levels, read_questions
 
@@ -28,7 +27,6 @@ BIAS_STRATEGIES: Mapping[str, tuple[str, str]] = {
 """Colour and marker of the prompts that Figure 1 compares."""
 
 COLUMNS = 3
-LONGEST = 32
 BINS = 20
 """Steps of a score's scale: half points of a scale from 0 to 10. Bins are centred on the steps."""
 
@@ -82,10 +80,10 @@ def _bias_figure(shown: Sequence[Level], questions: Mapping[str, Questions], lab
         dataset = datasets[place]
         mine = [level for level in shown if level.cell.dataset == dataset.id]
         _bias_panel(axis, dataset, mine, models, questions[dataset.id])
-        axis.set_title(_short(labels.dataset_name(dataset)), loc="left", fontweight="bold")
+        axis.set_title(style.short(labels.dataset_name(dataset)), loc="left", fontweight="bold")
         axis.set_yticks(
             range(len(models) + 1),
-            ["Ground truth", *(_short(model.name) for model in models)] if place % columns == 0 else [],
+            ["Ground truth", *(style.short(model.name) for model in models)] if place % columns == 0 else [],
         )
     _bias_legend(figure, shown, labels)
     return figure
@@ -195,11 +193,13 @@ def _bias_legend(figure: Figure, shown: Sequence[Level], labels: Labels) -> None
     for name in present:
         colour, marker = BIAS_STRATEGIES[name]
         handles.append(
-            Line2D([], [], color=colour, marker=marker, markersize=6, label=_short(titles.get(name, name)))
+            Line2D(
+                [], [], color=colour, marker=marker, markersize=6, label=style.short(titles.get(name, name))
+            )
         )
     kinds = {dataset.id: dataset.kind for dataset in labels.datasets}
     if any(kinds[level.cell.dataset] == "regression" for level in shown):
-        title = _short(titles.get(present[0], present[0]))
+        title = style.short(titles.get(present[0], present[0]))
         handles.append(Patch(color="#c6dbea", label=f"Distribution ({title})"))
     baselines = {model.id for model in labels.models if model.baseline}
     if any(level.cell.model in baselines for level in shown):
@@ -216,9 +216,3 @@ def _bias_legend(figure: Figure, shown: Sequence[Level], labels: Labels) -> None
             )
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False)
-
-
-def _short(title: str) -> str:
-    """Return a title that leaves room for the panels; tables and the report print it in full."""
-    shown = plain(title)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"

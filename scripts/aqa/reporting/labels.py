@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from aqa.config import Policy, Representation, Task, Unit
+from aqa.datasets.base import StudyItems
 from aqa.errors import UserError
 from aqa.files import first_problem
 from aqa.grid import Cell
@@ -24,14 +25,30 @@ class Label(Record):
     title: str = Field(min_length=1)
 
 
+class OpenChoice(Record):
+    """What the study leaves open: our value (empty where it is no setting), our default, and the reason."""
+
+    name: str
+    value: str = ""
+    default: str = ""
+    reason: str
+
+
 class DatasetLabel(Label):
-    """A dataset: `limit` is the configured subset, None where all samples are evaluated."""
+    """A dataset: `limit` is the configured subset, None where all samples are evaluated.
+
+    `expected_shift`: where the study saw predictions go under positive guidelines, against negative ones.
+    `study_items` None: the study has no such dataset.
+    """
 
     kind: Kind
     limit: int | None = None
     publish_frames: bool = False
     visible_truth: str | None = None
     exercises: tuple[Label, ...] = ()
+    expected_shift: Literal["up", "down"] | None = None
+    study_items: StudyItems | None = None
+    open: tuple[OpenChoice, ...] = ()
 
 
 class ModelLabel(Label):
@@ -72,6 +89,7 @@ class Labels(Record):
 
     `unit` says which unit of balanced accuracy prints for a dataset that has both in `scores.csv`.
     `partial`: numbers rest on what is answered so far.
+    `open` are choices that the study leaves open and that hold for all datasets.
     `synthetic` are the datasets that the project built itself. `results` and `command` make the
     commands that rebuild a file: `<command> <results>/tables/table1.csv`.
     """
@@ -87,6 +105,7 @@ class Labels(Record):
     resamples: int
     synthetic: tuple[Name, ...] = ()
     partial: bool = False
+    open: tuple[OpenChoice, ...] = ()
     results: str = "results"
     command: str = "snakemake --cores 2"
 

@@ -32,6 +32,10 @@ FIGURES: Mapping[int, str] = {
     "share of usable answers that mean correct execution. Regression: the mean predicted score, over the "
     "distribution of the predictions. Open markers are baselines; “usable” is the share of requests "
     "with a usable answer, the smallest over the prompts.",
+    2: "Accuracy of the compare task against the gap between the two true scores. Points: bins of pairs, at "
+    "their mean gap, with 95 % intervals over both subjects; ticks at the foot: where bins meet. Lines: "
+    "logistic trend. Dashed: chance. Open markers are baselines; a bin of fewer than five pairs shows no "
+    "interval.",
 }
 TABLE_FILES = ((".csv", "text/csv"), (".md", "text/markdown"), (".tex", "text/x-tex"))
 

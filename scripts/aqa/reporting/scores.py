@@ -64,6 +64,13 @@ class Scores:
             f"chooses {chosen or 'none'}; set 'unit' for this dataset"
         )
 
+    def headline(self, cells: Iterable[Cell], labels: Labels) -> dict[tuple[Cell, str], ScoreRow]:
+        """Return the headline score (`find`) of each of these cells and of each of its metrics."""
+        wanted = set(cells)
+        held = {(Cell(*row.cell), row.metric) for row in self.rows if Cell(*row.cell) in wanted}
+        found = {key: self.find(*key, labels) for key in sorted(held)}
+        return {key: row for key, row in found.items() if row is not None}
+
     def scopes(self, dataset: str) -> list[str]:
         """Return the exercises of a dataset that have scores of their own, sorted."""
         return sorted({row.scope for row in self.rows if row.dataset == dataset} - {ALL})

@@ -26,10 +26,14 @@ class Text(Record):
 
 
 class Head(Record):
-    """The head of a column; neighbours with the same `above` stand under one common head."""
+    """The head of a column; neighbours with the same `above` stand under one common head.
+
+    `wide`: it holds sentences, which run over several lines.
+    """
 
     text: str
     left: bool = False
+    wide: bool = False
     above: str = ""
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from aqa.files import atomic
+from aqa.reporting.escape import plain
+from aqa.reporting.labels import ModelLabel
 
 BLUE, GREEN, VERMILION = (sns.color_palette("colorblind").as_hex()[place] for place in (0, 2, 3))
 """Told apart with every common kind of colour blindness, and in print by markers."""
 INK = "#1a1a1a"
+GREY = "#595959"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+LONGEST = 32
+"""Longest title in a figure."""
 SETTINGS = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
@@ -49,6 +56,26 @@ def publishable() -> Iterator[None]:
         mpl.rcdefaults()
         sns.set_theme(style="ticks", rc=SETTINGS)
         yield
+
+
+def short(title: str) -> str:
+    """Return a title that leaves room for the panels; tables and the report print it in full."""
+    shown = plain(title)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+
+
+def model_marks(models: Sequence[ModelLabel]) -> dict[str, dict[str, Any]]:
+    """Return how each model is drawn, by id: a colour and a marker of its own; baselines grey and open."""
+    palette = sns.color_palette("colorblind").as_hex()
+    marks = {}
+    tested = [model.id for model in models if not model.baseline]
+    plain_ones = [model.id for model in models if model.baseline]
+    for place, model in enumerate(tested):
+        colour = palette[place % len(palette)]
+        marks[model] = {"color": colour, "marker": MARKERS[place % len(MARKERS)], "markerfacecolor": colour}
+    for place, model in enumerate(plain_ones):
+        marks[model] = {"color": GREY, "marker": MARKERS[place % len(MARKERS)], "markerfacecolor": "white"}
+    return marks
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -18,8 +18,10 @@ import numpy as np
 from aqa.errors import UserError
 from aqa.records import Prediction
 from aqa.scoring.intervals import (
+    ANY,
     FEW_CLUSTERS,
     LEVEL,
+    Bounds,
     Interval,
     Resampler,
     freedom,
@@ -154,10 +156,16 @@ def compare(first: TableT, second: TableT, metric: str, unit: Unit, resampler: R
     both = stack(first, second).statistic(metric, unit)
     if both is None or not math.isfinite(one - other):
         return Paired(one, other, missing(0, "undefined for a cell"), math.nan, 0, math.nan)
-    difference = Difference(both)
-    found = interval(difference, resampler)
-    p, swaps = permutation(difference, one - other, resampler)
-    return Paired(one, other, found, p, swaps, _detectable(found, difference))
+    return tested(Difference(both), one, other, resampler)
+
+
+def tested(
+    difference: Difference, first: float, second: float, resampler: Resampler, bounds: Bounds = ANY
+) -> Paired:
+    """Return a difference, of these two values, with its interval and its test."""
+    found = interval(difference, resampler, bounds)
+    p, swaps = permutation(difference, first - second, resampler)
+    return Paired(first, second, found, p, swaps, _detectable(found, difference))
 
 
 def permutation(difference: Difference, observed: float, resampler: Resampler) -> tuple[float, int]:

@@ -167,6 +167,28 @@ class RelativeL2:
         return self.counts
 
 
+class Ratio:
+    """The sum of the rows' `hits` over the sum of their `counts`: a mean, where each counts as one."""
+
+    chunk = 1000
+
+    def __init__(self, hits: FloatArray, counts: FloatArray, cluster: IntArray, n_clusters: int) -> None:
+        """Sum per cluster; a cluster may have no row."""
+        self.n_clusters = n_clusters
+        self.hits = np.bincount(cluster, weights=hits, minlength=n_clusters).astype(np.float64)
+        self.counts = np.bincount(cluster, weights=counts, minlength=n_clusters).astype(np.float64)
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`; NaN, and lost, where nothing is counted."""
+        counts = weights @ self.counts
+        lost = counts <= 0
+        return Resampled(np.where(lost, np.nan, weights @ self.hits / np.where(lost, 1.0, counts)), lost)
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        return self.counts
+
+
 class Spearman:
     """Spearman's rank correlation; ranks are taken anew in every resample."""
 
@@ -243,17 +265,32 @@ class PairRatio:
         """See `PairStatistic`."""
         total = self.counts.sum()
         influence = (self.hits - self.hits.sum() / total * self.counts) / total
-        low, high = np.minimum(self.first, self.second), np.maximum(self.first, self.second)
-        _, couple = np.unique(low * self.n_clusters + high, return_inverse=True)
-        sums = np.bincount(couple, weights=influence)
-        return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
+        return couple_variance(influence, self.first, self.second, self.n_clusters)
 
     def busyness(self) -> FloatArray:
         """See `Statistic`."""
-        both = np.concatenate([self.first, self.second])
-        return np.bincount(both, weights=np.tile(self.counts, 2), minlength=self.n_clusters).astype(
-            np.float64
-        )
+        return busyness(self.counts, self.first, self.second, self.n_clusters)
+
+
+def couple_variance(influence: FloatArray, first: IntArray, second: IntArray, n_clusters: int) -> float:
+    """Return the jackknife variance of leaving out one couple of clusters at a time.
+
+    Args:
+        influence: what leaving a pair out changes, to first order, shape (pairs,).
+        first: code of each pair's one cluster, shape (pairs,).
+        second: code of its other cluster.
+        n_clusters: how many clusters there are.
+    """
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    _, couple = np.unique(low * n_clusters + high, return_inverse=True)
+    sums = np.bincount(couple, weights=influence)
+    return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
+
+
+def busyness(counts: FloatArray, first: IntArray, second: IntArray, n_clusters: int) -> FloatArray:
+    """Return how much pairs that count so much make each cluster count, shape (n_clusters,)."""
+    both = np.concatenate([first, second])
+    return np.bincount(both, weights=np.tile(counts, 2), minlength=n_clusters).astype(np.float64)
 
 
 class Within:

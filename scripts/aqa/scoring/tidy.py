@@ -1,8 +1,9 @@
-"""Tidy CSV files of records: one column a field, in the record's order."""
+"""Tidy tables of an analysis: a record a line, in CSV."""
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -16,17 +17,21 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
 def write_tidy(path: Path, kind: type[RecordT], rows: Iterable[RecordT]) -> None:
-    """Write records atomically; a float is its repr, an undefined one `nan`."""
+    """Write records as CSV, atomically; a float is its repr, an undefined one `nan`."""
     with atomic(path, "w") as stream:
-        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-        writer.writerow(kind.model_fields)
+        plain = csv.writer(stream, lineterminator="\n")
+        quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        plain.writerow(kind.model_fields)
         for row in rows:
-            fields = row.model_dump().values()
-            writer.writerow([repr(field) if isinstance(field, float) else field for field in fields])
+            values = [getattr(row, name) for name in kind.model_fields]
+            fields = [repr(value) if isinstance(value, float) else str(value) for value in values]
+            # The plain writer leaves a lone carriage return unquoted, and readers end the line there.
+            writer = quoted if any("\r" in field for field in fields) else plain
+            writer.writerow(fields)
 
 
 def read_tidy(path: Path, kind: type[RecordT]) -> list[RecordT]:
-    """Read records.
+    """Read what `write_tidy` wrote.
 
     Raises:
         UserError: the file is missing or does not fit; names the file and the line.
@@ -34,10 +39,16 @@ def read_tidy(path: Path, kind: type[RecordT]) -> list[RecordT]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
-            if list(reader.fieldnames or ()) != list(kind.model_fields):
+            if tuple(reader.fieldnames or ()) != tuple(kind.model_fields):
                 raise UserError(f"{path}: the columns are not {', '.join(kind.model_fields)}; make it again")
-            return [kind.model_validate(line) for line in reader]
+            floats = [name for name, field in kind.model_fields.items() if field.annotation is float]
+            return [
+                kind.model_validate(line | {name: math.nan for name in floats if line[name] == ""})
+                for line in reader
+            ]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); make it again") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV file in UTF-8 ({error}); make it again") from error
     except ValidationError as error:
-        raise UserError(f"{path}, line {reader.line_num}: {first_problem(error)}") from error
+        raise UserError(f"{path}, line {reader.line_num}: {first_problem(error)}; make it again") from error
