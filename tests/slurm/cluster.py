@@ -174,24 +174,23 @@ class Cluster:
         run("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
 
     def steps(self, node: str) -> list[int]:
-        """Return the processes of all jobs on a node, those of Slurm's own that watch them included."""
-        spool = f"run/spool.{node}".encode()
-        found = []
+        """Return the processes of all jobs on a node, after those of Slurm's own that watch them."""
+        work, watch = [], set()
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
             with contextlib.suppress(OSError):
-                environment = (entry / "environ").read_bytes()
-                if f"SLURMD_NODENAME={node}\0".encode() in environment or (
-                    (entry / "comm").read_text() == "slurmstepd\n" and spool in (entry / "maps").read_bytes()
+                if entry.name.isdigit() and f"SLURMD_NODENAME={node}".encode() in (
+                    (entry / "environ").read_bytes().split(b"\0")
                 ):
-                    found.append(int(entry.name))
-        return found
+                    work.append(int(entry.name))
+                    parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                    if Path(f"/proc/{parent}/comm").read_text() == "slurmstepd\n":
+                        watch.add(int(parent))
+        return [*watch, *work]
 
     def return_node(self, node: str) -> None:
         """Start a lost node again and wait until it takes jobs."""
         self.start_node(node)
-        run("scontrol", "update", f"nodename={node}", "state=resume")
+        succeeds("scontrol", "update", f"nodename={node}", "state=resume")  # It may have come back by itself.
         wait(lambda: self.states()[node] in ("idle", "mixed", "allocated"), f"{node} takes jobs")
 
     def states(self) -> dict[str, str]:
@@ -209,6 +208,10 @@ class Cluster:
         )
         lines = (line for line in shown.stdout.splitlines() if line.startswith("JobId="))
         return [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in lines]
+
+    def working(self) -> list[dict[str, str]]:
+        """Return the jobs that wait or run."""
+        return [job for job in self.jobs() if job["JobState"] in ("PENDING", "RUNNING", "COMPLETING")]
 
     def _write(self) -> None:
         for name in ("etc", "log", "run", "munge", "state", "dev"):

@@ -24,10 +24,9 @@ def judge():
 @pytest.fixture
 def asked(judge):
     """What is asked in this test: request digest -> how often."""
-    judge.received.clear()
-    judge.rules.delay = 0.0
+    judge.reset()
     yield judge.asked
-    judge.rules.delay = 0.0
+    judge.reset()
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
 import os
 import random
 import re
+import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
+from aiohttp import web
 from cluster import wait
 from workflow_runs import ROOT, SNAKEMAKE, Run, Study
 
@@ -33,7 +38,12 @@ BENCHMARK = {
     "cells": {
         "include": [
             {"representations": ["original"], "strategies": ["base"]},
-            {"tasks": ["judge"], "representations": ["skeleton_overlay"], "strategies": ["base"]},
+            {
+                "datasets": ["mtl-aqa"],
+                "tasks": ["judge"],
+                "representations": ["skeleton_overlay"],
+                "strategies": ["base"],
+            },
         ]
     },
 }
@@ -103,6 +113,24 @@ def end(process: subprocess.Popen[str], seconds: float = 240) -> Run:
     return Run(process.returncode, output)
 
 
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill the controller and its children, as a reboot of the login node would; jobs of Slurm live on."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run_id(study: Study) -> str:
+    """Return the name that the newest run gave its jobs, from its log."""
+    newest = max((study.folder / ".snakemake/log").glob("*.log"), key=lambda path: path.stat().st_mtime)
+    return re.findall(r"SLURM run ID: (\S+)", newest.read_text())[0]
+
+
+def job_logs(study: Study) -> str:
+    """Return what jobs that failed printed."""
+    return "\n".join(path.read_text() for path in (study.folder / ".snakemake/slurm_logs").rglob("*.log"))
+
+
 def go(study: Study, *arguments: str, profile: str = "slurm") -> Run:
     """Run through a profile; it must succeed."""
     run = end(start(study, *arguments, profile=profile))
@@ -127,18 +155,40 @@ def journaled(folder: Path) -> int:
 
 
 class Judge(Server):
-    """Answers in the form that is asked for, always the same to the same request, never by chance."""
+    """Answers in the form that is asked for, always the same to the same request, never by chance.
+
+    After `hold_after(n)` it answers the first n requests, and the others not before a larger n.
+    """
 
     def __init__(self) -> None:
         super().__init__(Rules(decode=False, keep_media=False), verdict)
+        self.came: list[str] = []
+        self._passes = sys.maxsize
+
+    def reset(self) -> None:
+        """Forget what came, and hold nothing."""
+        self.came.clear()
+        self.received.clear()
+        self._passes = sys.maxsize
+
+    def hold_after(self, requests: int = sys.maxsize) -> None:
+        """Answer so many requests in all; the default lets every one go."""
+        self._passes = requests
 
     def asked(self) -> Counter[str]:
         """Return how often each request came."""
-        return Counter(received.digest for received in self.received)
+        return Counter(self.came)
 
     def wait_for(self, requests: int) -> None:
         """Wait until so many requests came."""
-        wait(lambda: len(self.received) >= requests, f"{requests} requests came", 90, 0.05)
+        wait(lambda: len(self.came) >= requests, f"{requests} requests came", 90, 0.05)
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
+        number = len(self.came)
+        self.came.append(hashlib.sha256(await request.read()).hexdigest())
+        while number >= self._passes:
+            await asyncio.sleep(0.05)
+        return await super()._respond(request)
 
 
 def verdict(body: dict[str, Any]) -> str:
