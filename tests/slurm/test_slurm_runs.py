@@ -31,6 +31,7 @@ def test_the_benchmark_on_two_nodes_gives_the_same_scores(profile, prepared, at_
     assert stages == {"embed", "index", "media", "pose", "infer", "effects"}
     sessions = slurm_runs.session_jobs(jobs)
     assert len(sessions) == 3
+    assert len(sessions) == sum("rule_infer_" in job["Comment"] for job in jobs), "a baseline is no job"
     assert {job["TresPerJob"] for job in sessions} == {"gres:gpu:1"}
     assert all("TresPerJob" not in job for job in jobs if job not in sessions)
     assert all(job["Requeue"] == "0" for job in jobs)
