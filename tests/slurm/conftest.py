@@ -1,5 +1,6 @@
 """A judge behind HTTP, the same study made on this machine, and a running Slurm."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,20 @@ from workflow_runs import Study, repository
 
 from aqa.datasets.egoexo_fitness import embedded as egoexo_fitness
 from aqa.datasets.mtl_aqa import embedded as mtl_aqa
+
+
+def pytest_sessionstart():
+    """Let SIGTERM end the tests as Ctrl-C does: with every daemon stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_controller_left():
+    """Kill what a failed test left running."""
+    yield
+    for process in slurm_runs.STARTED:
+        slurm_runs.kill(process)
+    slurm_runs.STARTED.clear()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
@@ -60,6 +59,10 @@ QUICKLY = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-
 """What a cluster should not be asked of, and this one may be."""
 
 
+STARTED: list[subprocess.Popen[str]] = []
+"""The runs of the current test."""
+
+
 def configure(study: Study, url: str, **values: Any) -> None:
     """Write the judge's file and a configuration that asks it."""
     model = {
@@ -91,7 +94,7 @@ def command(study: Study, profile: str, *arguments: str) -> list[str]:
 
 def start(study: Study, *arguments: str, profile: str = "slurm") -> subprocess.Popen[str]:
     """Start a run through a profile, in the background, in a session of its own."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command(study, profile, *arguments),
         cwd=study.folder,
         env={**os.environ, "TQDM_DISABLE": "1"},
@@ -100,6 +103,8 @@ def start(study: Study, *arguments: str, profile: str = "slurm") -> subprocess.P
         text=True,
         start_new_session=True,
     )
+    STARTED.append(process)
+    return process
 
 
 def end(process: subprocess.Popen[str], seconds: float = 240) -> Run:
@@ -115,7 +120,7 @@ def end(process: subprocess.Popen[str], seconds: float = 240) -> Run:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """Kill the controller and its children, as a reboot of the login node would; jobs of Slurm live on."""
-    with contextlib.suppress(ProcessLookupError):
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
