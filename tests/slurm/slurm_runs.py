@@ -107,7 +107,7 @@ def start(study: Study, *arguments: str, profile: str = "slurm") -> subprocess.P
     return process
 
 
-def end(process: subprocess.Popen[str], seconds: float = 240) -> Run:
+def end(process: subprocess.Popen[str], seconds: float = 600) -> Run:
     """Wait for a run that was started."""
     try:
         output, _ = process.communicate(timeout=seconds)
