@@ -6,12 +6,14 @@ from cluster import Cluster
 
 pytestmark = pytest.mark.slurm
 
+MADE = ("scores.csv", "effects.csv")
+
 
 @pytest.fixture(scope="module")
 def at_home(prepared, tmp_path_factory):
     """The scores made on this machine without Slurm."""
     study = prepared.copy(tmp_path_factory.mktemp("home") / "study")
-    study.make("results/scores.csv", "results/effects.csv", "results/tables/table1.csv")
+    study.make(*(f"results/{name}" for name in MADE))
     return study
 
 
@@ -19,10 +21,9 @@ def at_home(prepared, tmp_path_factory):
 def test_the_benchmark_on_two_nodes_gives_the_same_scores(profile, prepared, at_home, asked, tmp_path):
     study = prepared.copy(tmp_path / "study")
     with Cluster(accounting=profile == "slurm-accounting") as cluster:
-        targets = ("results/scores.csv", "results/effects.csv", "results/tables/table1.csv")
-        slurm_runs.go(study, *targets, profile=profile)
+        slurm_runs.go(study, *(f"results/{name}" for name in MADE), profile=profile)
         jobs = cluster.jobs()
-    for name in ("scores.csv", "effects.csv", "tables/table1.csv"):
+    for name in MADE:
         assert (study.results / name).read_bytes() == (at_home.results / name).read_bytes(), name
     assert set(asked().values()) == {1}
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
