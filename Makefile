@@ -6,7 +6,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 SOURCES := scripts tests
 # Tests that need more than the lock file brings; .ci/run installs it and runs them.
-ELSEWHERE := ocr or ultralytics or transformers or vllm or envs
+ELSEWHERE := ocr or ultralytics or transformers or vllm or envs or slurm
 RULES := Snakefile workflow/Snakefile workflow/rules/*.smk
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -66,6 +66,8 @@ lock:
 		-o requirements-transformers.lock
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -q pyproject.toml --extra pose -c requirements.lock -o requirements-pose.lock
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -q pyproject.toml --extra slurm -c requirements.lock -o requirements-slurm.lock
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -q requirements-vllm.in -o requirements-vllm.lock
 

@@ -143,3 +143,10 @@ def test_no_secret_machine_path_or_made_file_is_tracked():
             text = path.read_bytes()
             for forbidden in (b"/" + b"work/main", b"/ro" + b"ot/", b"BEGIN " + b"PRIVATE KEY"):
                 assert forbidden not in text, f"{name} contains {forbidden!r}"
+
+
+def test_the_lock_for_clusters_extends_the_lock():
+    locked = pins(ROOT / "requirements.lock")
+    extended = pins(ROOT / "requirements-slurm.lock")
+    assert locked.items() <= extended.items()
+    assert all(name.startswith("snakemake-executor-plugin-") for name in extended.keys() - locked)

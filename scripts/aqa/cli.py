@@ -20,8 +20,8 @@ def run(main: Callable[[], None], log_file: Path | None = None) -> None:
     Messages go to stderr and, if given, to `log_file`; a defect's traceback goes to the log file, or
     to stderr where there is none.
     """
-    setup(log_file)
     try:
+        setup(log_file)
         main()
     except UserError as error:
         log.error("%s", error)
@@ -49,10 +49,22 @@ def setup(log_file: Path | None = None) -> None:
     stderr.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     log.addHandler(stderr)
     if log_file is not None:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            file = _File(log_file, mode="w", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{log_file}: cannot be written ({error.strerror})") from error
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(file)
+
+
+class _File(logging.FileHandler):
+    """A log file that says once, in one line, that its disk is full or broken, and then falls silent."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - the name is logging's
+        """Give the file up; messages still go to stderr."""
+        log.removeHandler(self)
+        log.warning("%s: cannot be written (%s)", self.baseFilename, sys.exception())
 
 
 def _file_only(log_file: Path, error: Exception) -> None:

@@ -193,3 +193,18 @@ def test_a_holder_that_cannot_renew_its_lease_stops_before_others_may_take_it(tm
         assert told.wait(5)
         with pytest.raises(Fenced, match="cannot be renewed"):
             leases.check(tmp_path)
+
+
+def test_a_full_disk_refuses_a_lease_in_one_line(tmp_path):
+    code = (
+        "import resource, sys; from pathlib import Path; from aqa.inference.lease import Leases; "
+        "from aqa.errors import UserError; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try:\n    Leases([Path(sys.argv[1])]).__enter__()\n"
+        "except UserError as error:\n    print(error)"
+    )
+    path = {**os.environ, "PYTHONPATH": "scripts"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], env=path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{tmp_path}: the lease cannot be written (File too large); nothing was asked\n"
+    assert "Traceback" not in done.stderr

@@ -82,8 +82,7 @@ rule costs:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **growing(mem_mb=4000, runtime=60),
     params:
         output=lambda wildcards, output: stem(output.numbers),
         figure=lambda wildcards, output: stem(output.figure),
@@ -114,8 +113,7 @@ rule traces:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **growing(mem_mb=4000, runtime=240),
     params:
         output=lambda wildcards, output: folders(output.numbers),
         figures=lambda wildcards, output: folders(output.statements),
@@ -151,8 +149,7 @@ if PLAN.judge is not None:
         conda:
             "../../envs/report.yaml"
         resources:
-            mem_mb=4000,
-            runtime=240,
+            **growing(mem_mb=4000, runtime=240),
         params:
             cells=lambda wildcards, input: folders(input.predictions),
             limit=lambda wildcards, input: flag("--limit", PLAN.config.traces.limit),
@@ -185,7 +182,7 @@ if PLAN.judge is not None:
             else f"../../envs/{judging.environment}"
         threads: judging.threads
         resources:
-            **judging.resources,
+            **growing(**judging.resources),
         params:
             model=PLAN.config.traces.judge,
             media=f"{RESULTS}/media",

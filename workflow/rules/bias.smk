@@ -37,8 +37,7 @@ if GUIDED:
         conda:
             "../../envs/report.yaml"
         resources:
-            mem_mb=2000,
-            runtime=60,
+            **growing(mem_mb=2000, runtime=60),
         params:
             cells=lambda wildcards, input: folders(input.metrics),
             figures=lambda wildcards, output: folders(output.figures),

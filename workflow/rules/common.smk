@@ -86,6 +86,18 @@ def refused(dataset, model):
     return flag("--refuse", refusal(PLAN, dataset, model))
 
 
+def growing(**resources):
+    """Return resources of which memory and time grow by half with each attempt; profiles say how many there are."""
+    return {
+        name: _by_attempt(value) if name in ("mem_mb", "runtime") and isinstance(value, int) else value
+        for name, value in resources.items()
+    }
+
+
+def _by_attempt(first):
+    return lambda wildcards, attempt: first * (attempt + 1) // 2
+
+
 def flag(name, value):
     """Return a command-line flag: `--name value`, `--name` if true, nothing if there is no value."""
     if value is None or value is False or value == []:

@@ -15,8 +15,7 @@ rule embed:
         "../../envs/media.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **growing(mem_mb=2000, runtime=20),
     params:
         seed=PLAN.config.seed,
         code=lambda wildcards: code("embed", wildcards.dataset),
@@ -38,8 +37,7 @@ rule index:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=1000,
-        runtime=120,
+        **growing(mem_mb=1000, runtime=120),
     params:
         data=lambda wildcards: PLAN.data(wildcards.dataset),
         settings=lambda wildcards: dumps(PLAN.config.datasets[wildcards.dataset].settings).decode(),

@@ -87,11 +87,12 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
             [PLAN.file(cell, "responses.jsonl") for cell in cells],
         log:
             f"{LOGS}/infer/{'_'.join(key)}.log",
+        localrule: job.light
         conda:
             "../../envs/inference.yaml" if job.environment is None else f"../../envs/{job.environment}"
         threads: job.threads
         resources:
-            **job.resources,
+            **growing(**job.resources),
         params:
             model=cells[0].model,
             media=f"{RESULTS}/media",

@@ -28,8 +28,7 @@ for dataset in [name for name, metadata in PLAN.metadata.items() if metadata.vis
             "../../envs/media.yaml"
         threads: 2
         resources:
-            mem_mb=4000,
-            runtime=1440,
+            **growing(mem_mb=4000, runtime=1440),
         params:
             dataset=dataset,
             data=PLAN.data(dataset),
@@ -60,8 +59,7 @@ for dataset in [name for name, metadata in PLAN.metadata.items() if metadata.vis
             "../../envs/media.yaml"
         threads: 2
         resources:
-            mem_mb=4000,
-            runtime=1440,
+            **growing(mem_mb=4000, runtime=1440),
         params:
             dataset=dataset,
             data=PLAN.data(dataset),
@@ -108,8 +106,7 @@ rule mask_video:
         "../../envs/media.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=240,
+        **growing(mem_mb=2000, runtime=240),
     params:
         data=lambda wildcards: PLAN.data(wildcards.dataset),
         masks=lambda wildcards: PLAN.masks(wildcards.dataset) or f"{PLAN.data(wildcards.dataset)}/masks.yaml",

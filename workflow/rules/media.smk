@@ -46,8 +46,7 @@ for dataset, targets in ((dataset, PLAN.targets(dataset)) for dataset in PLAN.co
             "../../envs/media.yaml"
         threads: 2
         resources:
-            mem_mb=2000,
-            runtime=240,
+            **growing(mem_mb=2000, runtime=240),
         params:
             data=PLAN.data(dataset),
             media=lambda wildcards, dataset=dataset: f"{RESULTS}/media/{dataset}",

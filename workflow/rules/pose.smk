@@ -34,9 +34,11 @@ for dataset in filter(PLAN.posed, PLAN.config.datasets):
             "../../envs/pose.yaml" if network else "../../envs/media.yaml"
         threads: 2
         resources:
-            mem_mb=16000 if network else 2000,
-            runtime=1440 if network else 60,
-            gpu=int(network and PLAN.pose(dataset).device != "cpu"),
+            **growing(
+                mem_mb=16000 if network else 2000,
+                runtime=1440 if network else 60,
+                gpu=int(network and PLAN.pose(dataset).device != "cpu"),
+            ),
         params:
             data=PLAN.data(dataset),
             settings=PLAN.pose(dataset).model_dump_json(),

@@ -103,8 +103,7 @@ rule effects:
     conda:
         "../../envs/scoring.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **growing(mem_mb=2000, runtime=60),
     params:
         cells=lambda wildcards, input: folders(input.metrics),
         families=PLAN.config.scoring.families,

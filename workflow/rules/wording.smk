@@ -110,8 +110,7 @@ rule annotate_responses:
     conda:
         "../../envs/inference.yaml"
     resources:
-        mem_mb=2000,
-        runtime=120,
+        **growing(mem_mb=2000, runtime=120),
     params:
         media=f"{RESULTS}/media",
         journals=f"{RESULTS}/journals",

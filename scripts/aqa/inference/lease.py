@@ -119,16 +119,19 @@ class Leases:
             raise self._fenced(folder)
 
     def _take(self, folder: Path, generation: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(_path(folder, generation), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             raise _busy(folder, _look(folder).lease) from None
         except OSError as error:
-            raise UserError(f"{folder}: the lease cannot be written ({error.strerror})") from error
-        with os.fdopen(handle, "wb") as stream:
-            self._held[folder] = generation
-            stream.write(self._content("held"))
+            raise _cannot_write(folder, error) from error
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                self._held[folder] = generation
+                stream.write(self._content("held"))
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
 
     def _content(self, state: Literal["held", "released"]) -> bytes:
         return dumps(self._me.model_copy(update={"counter": self._counter, "state": state}))
@@ -172,6 +175,10 @@ class Leases:
                 self._replace(folder, "released")
             except OSError as error:
                 log.warning("%s: the lease could not be given back (%s)", folder, error.strerror)
+
+
+def _cannot_write(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder}: the lease cannot be written ({error.strerror}); nothing was asked")
 
 
 def wait_until_free(folders: Iterable[Path], stale_after_s: float) -> dict[Path, _Seen]:

@@ -242,7 +242,10 @@ class _Asking:
             reasons += [result] if isinstance(result, str) else []
             if cell in self._open:
                 self._leases.check(cell.journal)
-                write_json(cell.journal / written.FILE, self._record(cell))
+                try:
+                    write_json(cell.journal / written.FILE, self._record(cell))
+                except UserError as error:
+                    raise (problem or error) from None
         for reason in reasons:
             log.error("%s", reason)
         if problem is not None:

@@ -53,12 +53,13 @@ def deterministic(model: ModelFile) -> str | None:
 
 class Needs(NamedTuple):
     """What a job that asks a model needs; `environment` is a file of `envs`, None the one for all; `poses`:
-    the manifest of the dataset's poses."""
+    the manifest of the dataset's poses; `light`: so little that it is not worth a cluster's while."""
 
     environment: str | None
     threads: int
     resources: dict[str, int | str]
     poses: bool
+    light: bool
 
 
 def needs(model: ModelFile, place: str = "model") -> Needs:
@@ -72,7 +73,8 @@ def needs(model: ModelFile, place: str = "model") -> Needs:
     if not isinstance(threads, int) or threads < 1:
         raise UserError(f"{place}: resources.threads is {threads!r}; a number above 0 is expected")
     environment = f"{model.backend}.yaml" if model.backend in _HEAVY else None
-    return Needs(environment, threads, resources, model.backend in _BY_POSES)
+    light = model.baseline and model.resources is None
+    return Needs(environment, threads, resources, poses=model.backend in _BY_POSES, light=light)
 
 
 def impossible(model: ModelFile, dataset: str) -> str | None:
