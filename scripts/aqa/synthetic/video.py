@@ -15,6 +15,18 @@ from aqa.files import atomic
 _OPTIONS = {"preset": "superfast", "crf": "21", "threads": "1", "bf": "0", "g": "30"}
 
 
+def drawn(count: int, most: int | None) -> frozenset[int]:
+    """Return which of `count` frames are drawn: at most `most`, evenly spaced with both ends; None: all.
+
+    The others repeat the one before. These are the frames that a media profile with as many keeps, so that
+    data for training cost a fraction of those that are looked at frame by frame.
+    """
+    if most is None or count <= most:
+        return frozenset(range(count))
+    gaps = max(most - 1, 1)
+    return frozenset((2 * i * (count - 1) + gaps) // (2 * gaps) for i in range(most))
+
+
 def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], rate: int) -> int:
     """Write RGB frames [height, width, 3] (even sizes) as an mp4, atomically; return how many.
 

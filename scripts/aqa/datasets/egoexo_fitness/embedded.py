@@ -11,6 +11,7 @@ two dates, annotators who disagree. `embedded_plan` says who shows what.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from aqa.synthetic.look import Look, gym_look
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.surface import draw, view
 from aqa.synthetic.track import Track, observe
+from aqa.synthetic.video import drawn
 from aqa.workers import run_jobs
 
 RATE = 30
@@ -208,7 +210,13 @@ def render(folder: Path, record: RecordPlan) -> Rendered:
         prepared = view(shapes, shared.camera, shared.room.light)
         start = count + PAUSE
         seen = []
+        chosen = drawn(len(pose.joints), record.drawn)
         for at in [0] * PAUSE + list(range(len(pose.joints))):
+            if at not in chosen:
+                seen.append(seen[-1])
+                count += 1
+                shutil.copyfile(images / f"frame_{count - 1:010d}.jpg", images / f"frame_{count:010d}.jpg")
+                continue
             canvas = room.frame(at)
             scene.paint_shadow(canvas.image, shared.camera, pose, at)
             draw(canvas, prepared, at)

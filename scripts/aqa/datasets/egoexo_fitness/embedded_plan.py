@@ -33,10 +33,15 @@ _DATES = ("20230412", "20230419", "20230503")
 @dataclass(frozen=True)
 class Size:
     """How many persons there are (at most 12, besides the one without the frontal view), and how many
-    entries an exercise has, each of another person."""
+    entries an exercise has, each of another person.
+
+    `drawn`: at most so many frames of an entry are drawn, evenly spaced, and the others repeat them (None
+    draws all): enough for a model that sees no more of them.
+    """
 
     persons: int = 12
     entries: int = 8
+    drawn: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class RecordPlan:
     person: int
     view: str
     entries: tuple[EntryPlan, ...]
+    drawn: int | None = None
 
     @property
     def media(self) -> str:
@@ -143,7 +149,10 @@ def plan(seed: int, size: Size) -> list[RecordPlan]:
     lacking = EntryPlan("sumo-squat", size.persons, (False, False, False), ((True, True, True),))
     order = [records[i] for i in rng.permutation(len(records))]
     order.append(RecordPlan(seed, "", f"{_DATES[0]}-{names[size.persons]}", size.persons, OTHER, (lacking,)))
-    return [replace(record, record=f"rec{number:02d}") for number, record in enumerate(order, start=1)]
+    return [
+        replace(record, record=f"rec{number:02d}", drawn=size.drawn)
+        for number, record in enumerate(order, start=1)
+    ]
 
 
 def _entries(rng: np.random.Generator, size: Size) -> list[EntryPlan]:

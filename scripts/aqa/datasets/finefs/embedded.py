@@ -63,11 +63,16 @@ _SECONDS: dict[Kind, int] = {
 
 @dataclass(frozen=True)
 class Size:
-    """How many competitions, programs of each, and elements over all programs."""
+    """How many competitions, programs of each, and elements over all programs.
+
+    `drawn`: at most so many frames of a clip are drawn, evenly spaced, and the others repeat them (None draws
+    all): enough for a model that sees no more of them.
+    """
 
     competitions: int = 4
     programs: int = 4
     elements: int = 55
+    drawn: int | None = None
 
 
 def write(folder: Path, seed: int, workers: int, size: Size | None = None) -> None:
@@ -118,7 +123,9 @@ def plan(seed: int, size: Size) -> list[Program]:
             )
             items.append(replace(item, blemish=blemishes.get(index, "none")))
         rate = OTHER_RATE if place == fast else RATE
-        programs.append(Program(seed, video, place % size.competitions, place + 1, rate, tuple(items)))
+        programs.append(
+            Program(seed, video, place % size.competitions, place + 1, rate, tuple(items), size.drawn)
+        )
     return programs
 
 

@@ -16,7 +16,7 @@ from aqa.synthetic.seeds import generator
 from aqa.synthetic.skating import JumpFaults, SpinFaults
 from aqa.synthetic.surface import draw, view
 from aqa.synthetic.track import Box, Keypoint, Track, observe
-from aqa.synthetic.video import write_video
+from aqa.synthetic.video import drawn, write_video
 
 DATASET = "finefs"
 WIDTH, HEIGHT = 320, 240
@@ -64,6 +64,7 @@ class Program:
     skater: int
     rate: int
     items: tuple[Item, ...]
+    drawn: int | None = None
 
     @property
     def media(self) -> str:
@@ -218,8 +219,14 @@ class _Film:
 
     def _shoot(self, pose: Pose, camera: Camera, keep: bool) -> list[tuple[tuple[Keypoint, ...], Box | None]]:
         prepared = view(rink.skater_shapes(pose, self._costume), camera, self._venue.rink.light)
-        seen = []
+        seen: list[tuple[tuple[Keypoint, ...], Box | None]] = []
+        most = self._program.drawn
+        chosen = drawn(len(pose.joints), most if keep or most is None else 1)
         for index in range(len(pose.joints)):
+            if index not in chosen:
+                self.frames.append(self.frames[-1].copy())
+                seen += seen[-1:]
+                continue
             here = camera.frame(index)
             canvas = rink.backdrop(self._venue.rink, here)
             rink.paint_contact(canvas.image, here, pose, index)

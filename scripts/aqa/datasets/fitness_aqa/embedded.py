@@ -36,7 +36,7 @@ from aqa.synthetic.motion import intervals
 from aqa.synthetic.seeds import generator, spread
 from aqa.synthetic.surface import Colour, Shape, draw, view
 from aqa.synthetic.track import Track, observe
-from aqa.synthetic.video import write_video
+from aqa.synthetic.video import drawn, write_video
 from aqa.workers import run_jobs
 
 DATASET = "fitness-aqa"
@@ -74,12 +74,17 @@ FAULTS: dict[Exercise, tuple[FaultRange, FaultRange]] = {
 
 @dataclass(frozen=True)
 class Size:
-    """How many clips of each exercise a part has; `unlabeled` ones are squats without labels."""
+    """How many clips of each exercise a part has; `unlabeled` ones are squats without labels.
+
+    `drawn`: at most so many frames of a clip are drawn, evenly spaced, and the others repeat them (None draws
+    all): enough for a model that sees no more of them.
+    """
 
     train: int = 20
     val: int = 6
     test: int = 24
     unlabeled: int = 4
+    drawn: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class ClipPlan:
     part: Part
     clip_id: str
     faults: tuple[bool, bool]
+    drawn: int | None = None
 
     @property
     def source(self) -> str:
@@ -164,7 +170,8 @@ def plan(seed: int, size: Size) -> list[ClipPlan]:
             ids = sorted(_clip_ids(rng, count, numbers))
             flags = [spread(rng, count, error.share) for error in errors]
             clips += [
-                ClipPlan(seed, exercise, part, ids[i], (flags[0][i], flags[1][i])) for i in range(count)
+                ClipPlan(seed, exercise, part, ids[i], (flags[0][i], flags[1][i]), size.drawn)
+                for i in range(count)
             ]
     return clips
 
@@ -267,7 +274,12 @@ def render(folder: Path, clip: ClipPlan, source: Source) -> Rendered:
     prepared = view(shapes, source.camera, source.room.light)
     darkroom = scene.Darkroom(source.tone, HEIGHT, WIDTH, rng)
     seen, pictures = [], []
+    chosen = drawn(frames, clip.drawn)
     for index in range(frames):
+        if index not in chosen:
+            seen.append(seen[-1])
+            pictures.append(pictures[-1])
+            continue
         canvas = room.frame(index)
         scene.paint_shadow(canvas.image, source.camera, lift.pose, index)
         draw(canvas, prepared, index)

@@ -37,7 +37,7 @@ from aqa.synthetic.look import Look, swim_look
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.surface import draw, view
 from aqa.synthetic.track import Box, Keypoint, Track, observe
-from aqa.synthetic.video import write_video
+from aqa.synthetic.video import drawn, write_video
 from aqa.workers import run_jobs
 
 DATASET = "mtl-aqa"
@@ -67,12 +67,17 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Size:
-    """How many broadcasts a split has and how many dives each."""
+    """How many broadcasts a split has and how many dives each.
+
+    `drawn`: at most so many frames of a clip are drawn, evenly spaced, and the others repeat them (None draws
+    all): enough for a model that sees no more of them.
+    """
 
     train: int = 4
     test: int = 8
     train_dives: int = 9
     test_dives: int = 6
+    drawn: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Broadcast:
     split: Split
     dives: int
     failed: int | None
+    drawn: int | None = None
 
     @property
     def media(self) -> str:
@@ -156,7 +162,7 @@ def plan(seed: int, size: Size) -> list[Broadcast]:
         dives = size.train_dives if split == "train" else size.test_dives
         number = int(rng.integers(1, dives + 1))
         failed = number if failing[split] == index else None
-        broadcasts.append(Broadcast(seed, index + 1, split, dives, failed))
+        broadcasts.append(Broadcast(seed, index + 1, split, dives, failed, size.drawn))
     return broadcasts
 
 
@@ -239,6 +245,7 @@ class Studio:
     focal: float
     faces: list[scene.Face]
     darkroom: scene.Darkroom
+    drawn: int | None
 
 
 def _studio(broadcast: Broadcast, first: DivePlan) -> Studio:
@@ -248,7 +255,7 @@ def _studio(broadcast: Broadcast, first: DivePlan) -> Studio:
     focal = 17.0 * float(rng.uniform(76.0, 88.0))
     darkroom = scene.Darkroom(scene.random_tone(rng), HEIGHT, WIDTH, rng)
     faces = pool.structure(venue, eye)
-    return Studio(broadcast.seed, broadcast.video, venue, eye, focal, faces, darkroom)
+    return Studio(broadcast.seed, broadcast.video, venue, eye, focal, faces, darkroom, broadcast.drawn)
 
 
 def _render_job(job: tuple[Path, Broadcast]) -> Rendered:
@@ -310,7 +317,11 @@ def annotation(performance: Performance, start_frame: int, end_frame: int) -> di
 
 def _filler(studio: Studio, frames: list[scene.Picture], count: int) -> None:
     """Append a wide view of the empty pool, slowly panning."""
+    chosen = drawn(count, studio.drawn and 1)
     for index in range(count):
+        if index not in chosen:
+            frames.append(frames[-1])
+            continue
         target = np.array([[3.0 + 0.06 * index, 0.30 * studio.venue.height, 0.0]])
         camera = look_at(studio.eye[None], target, 0.42 * studio.focal, width=WIDTH, height=HEIGHT)
         canvas = pool.paint_pool(studio.venue, camera, studio.faces, index / RATE, 0.0)
@@ -345,8 +356,13 @@ def _render_dive(
     rng = generator(studio.seed, DATASET, str(studio.video), str(performance.number), "splash")
     place = float(np.interp(movement.entry, movement.time, movement.mass[:, 0]))
     splash = pool.make_splash(rng, place, 0.0, movement.entry, performance.faults.splash_m)
-    seen = []
+    seen: list[tuple[tuple[Keypoint, ...], Box | None]] = []
+    chosen = drawn(len(movement.time), studio.drawn)
     for index, time in enumerate(movement.time):
+        if index not in chosen:
+            frames.append(frames[-1])
+            seen.append(seen[-1])
+            continue
         here = camera.frame(index)
         canvas = pool.paint_pool(studio.venue, here, studio.faces, float(time), float(movement.board[index]))
         draw(canvas, prepared, index)

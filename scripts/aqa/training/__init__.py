@@ -1,0 +1,1 @@
+"""Training a small model of the architecture that is measured, on the embedded renderer."""

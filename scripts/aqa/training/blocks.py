@@ -1,0 +1,270 @@
+"""Blocks of training data: embedded data of another seed, as the model sees them, in two files.
+
+A block is what a dataset's embedded data are for one seed, taken through the stages that evaluation takes
+them through (index, poses, masks, media, the backend's resizing), and then kept as pixels: `pixels.bin`
+holds the frames one after the other, `clips.jsonl` says what lies where, `samples.jsonl` is the index's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from aqa.config import MediaProfile, Pose
+from aqa.datasets import load_metadata
+from aqa.datasets.index import index
+from aqa.errors import UserError
+from aqa.files import atomic, digest, digest_file, read_jsonl, write_json, write_jsonl
+from aqa.media.masks import load_masks
+from aqa.media.poses import Order as PoseOrder
+from aqa.media.poses import pose_all
+from aqa.media.prepare import Order, prepare
+from aqa.media.profile import Profile
+from aqa.media.represent import crop_box, joints_at
+from aqa.media.target import Target
+from aqa.pose.store import read_poses
+from aqa.records import Clip, Record, Sample
+from aqa.training.pixels import Sizes, shown_size
+
+FIRST_SEED = 1_000_000
+"""Training data have this seed and higher ones; the benchmark's (`seed` of a configuration) are lower."""
+
+Frames = NDArray[np.uint8]
+Facts = dict[str, float | str]
+
+
+class Shown(Record):
+    """A clip in one representation: where its frames lie in `pixels.bin`, and what is true about it.
+
+    `shape`: frames, height, width. `joints`: frames x 17 x (x, y as shares of the picture; confidence), empty
+    where a clip has none. `facts`: what the renderer planted.
+    """
+
+    sample_id: str
+    representation: str
+    offset: int
+    shape: tuple[int, int, int]
+    timestamps: tuple[float, ...]
+    width: int
+    height: int
+    joints: tuple[tuple[tuple[float, float, float], ...], ...]
+    facts: dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block as it was read; `pixels` is mapped, not loaded."""
+
+    dataset: str
+    seed: int
+    samples: tuple[Sample, ...]
+    shown: tuple[Shown, ...]
+    pixels: NDArray[np.uint8]
+    clip_of: Mapping[str, str]
+    """Sample -> the sample whose clip it shares."""
+
+    def frames(self, shown: Shown) -> Frames:
+        """Return a clip's frames (frames, height, width, 3)."""
+        count = int(np.prod(shown.shape)) * 3
+        return self.pixels[shown.offset : shown.offset + count].reshape(*shown.shape, 3)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that the benchmark may use.
+
+    Raises:
+        UserError: it is below `FIRST_SEED`.
+    """
+    if seed < FIRST_SEED:
+        raise UserError(f"training data need seeds from {FIRST_SEED} on, apart from the benchmark's; got {seed}")
+
+
+def write_block(
+    folder: Path, dataset: str, seed: int, size: Mapping[str, Any], profile: MediaProfile, sizes: Sizes
+) -> None:
+    """Make a block in `folder`; one that is there already, of the same recipe, is kept."""
+    check_seed(seed)
+    recipe = {"dataset": dataset, "seed": seed, "size": dict(size), "profile": profile.model_dump()}
+    recipe |= {"sizes": sizes.__dict__}
+    done = folder / "block.json"
+    if done.is_file() and json.loads(done.read_bytes())["recipe"] == digest(recipe):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".block-") as scratch:
+        data = Path(scratch) / "data"
+        data.mkdir()
+        module = importlib.import_module(f"aqa.datasets.{dataset.replace('-', '_')}.embedded")
+        module.write(data, seed, 1, module.Size(**size))
+        samples = index(dataset, data, {})
+        _write(folder, Path(scratch), data, dataset, samples, Profile(**profile.model_dump()), sizes)
+    files = {name: digest_file(folder / name) for name in ("pixels.bin", "clips.jsonl", "samples.jsonl")}
+    write_json(done, {"recipe": digest(recipe), "dataset": dataset, "seed": seed, "files": files})
+
+
+def read_block(folder: Path) -> Block:
+    """Read a finished block.
+
+    Raises:
+        UserError: it is not finished, or damaged.
+    """
+    done = json.loads((folder / "block.json").read_bytes())
+    check_seed(done["seed"])
+    samples = tuple(read_jsonl(folder / "samples.jsonl", Sample))
+    firsts: dict[object, str] = {}
+    clip_of = {
+        sample.sample_id: firsts.setdefault(_content(sample), sample.sample_id) for sample in samples
+    }
+    pixels = np.memmap(folder / "pixels.bin", np.uint8, "r")
+    shown = tuple(read_jsonl(folder / "clips.jsonl", Shown))
+    return Block(done["dataset"], done["seed"], samples, shown, pixels, clip_of)
+
+
+def _content(sample: Sample) -> object:
+    return sample.media.path, sample.media.start_s, sample.media.end_s
+
+
+def _write(
+    folder: Path,
+    scratch: Path,
+    data: Path,
+    dataset: str,
+    samples: Sequence[Sample],
+    profile: Profile,
+    sizes: Sizes,
+) -> None:
+    metadata = load_metadata(dataset)
+    firsts = list({_content(sample): sample for sample in reversed(samples)}.values())[::-1]
+    posed = pose_all(firsts, PoseOrder(data, scratch / "pose", Pose()), 1, _quiet)
+    poses = {line.sample_id: line for line in posed.clips}
+    boxes = load_masks(data / "masks.yaml").sources if (data / "masks.yaml").is_file() else {}
+    targets = [
+        Target(representation=name, name="training", profile=profile) for name in metadata.representations
+    ]
+    order = Order(data, scratch / "media", boxes, poses, scratch / "pose")
+    prepared = prepare(dict.fromkeys(targets, firsts), order, 1, _quiet)
+    facts = _facts(data, firsts)
+    offset, lines = 0, []
+    with atomic(folder / "pixels.bin") as stream:
+        for target, clips in prepared.clips.items():
+            for clip in clips:
+                if clip.file is None:
+                    continue
+                video = next(s for s in firsts if s.sample_id == clip.sample_id).media.kind != "image"
+                frames = _resized(scratch / "media" / target.path / clip.file, video, sizes)
+                pose = poses[clip.sample_id]
+                joints = () if pose.file is None else _joints(scratch / "pose" / pose.file, clip, target)
+                lines.append(
+                    Shown(
+                        sample_id=clip.sample_id,
+                        representation=target.representation,
+                        offset=offset,
+                        shape=(frames.shape[0], frames.shape[1], frames.shape[2]),
+                        timestamps=clip.timestamps,
+                        width=clip.width,
+                        height=clip.height,
+                        joints=joints,
+                        facts=facts.get(clip.sample_id, {}),
+                    )
+                )
+                stream.write(frames.tobytes())
+                offset += frames.nbytes
+    write_jsonl(folder / "clips.jsonl", lines)
+    write_jsonl(folder / "samples.jsonl", samples)
+
+
+def _quiet(_done: int, _wanted: int) -> None:
+    """Report nothing."""
+
+
+def _resized(path: Path, video: bool, sizes: Sizes) -> Frames:
+    with zipfile.ZipFile(path) as archive:
+        pictures = [
+            Image.open(io.BytesIO(archive.read(name))).convert("RGB") for name in sorted(archive.namelist())
+        ]
+    height, width = shown_size(sizes, len(pictures), pictures[0].height, pictures[0].width, video=video)
+    resized = [
+        picture if picture.size == (width, height) else picture.resize((width, height), Image.Resampling.BICUBIC)
+        for picture in pictures
+    ]
+    return np.stack([np.asarray(picture) for picture in resized])
+
+
+def _joints(path: Path, clip: Clip, target: Target) -> tuple[tuple[tuple[float, float, float], ...], ...]:
+    """Return the joints as shares of the clip's picture, which may be cut to the subject."""
+    poses = read_poses(path)
+    left, top, right, bottom = 0, 0, poses.width, poses.height
+    if target.representation == "cropped":
+        box = crop_box(poses, clip.frame_indices)
+        if box is None:
+            return ()
+        left, top, right, bottom = box
+    found = []
+    for position in clip.frame_indices:
+        joints = joints_at(poses, position).astype(float)
+        joints[:, 0] = (joints[:, 0] + 0.5 - left) / (right - left)
+        joints[:, 1] = (joints[:, 1] + 0.5 - top) / (bottom - top)
+        lost = ~np.isfinite(joints).all(axis=1)
+        joints[lost] = 0.0
+        found.append(tuple((round(float(x), 4), round(float(y), 4), float(c)) for x, y, c in joints))
+    return tuple(found)
+
+
+def _facts(data: Path, samples: Sequence[Sample]) -> dict[str, Facts]:
+    """Return what was planted in each sample's clip: found by the file and the frames of its track."""
+    lines = [json.loads(line) for line in (data / "faults.jsonl").read_text().splitlines()]
+    planted = {line["clip_id"]: line for line in lines}
+    tracks: dict[str, list[dict[str, Any]]] = {}
+    for text in (data / "poses.jsonl").read_text().splitlines():
+        track = json.loads(text)
+        tracks.setdefault(track["media"], []).append(track)
+    found: dict[str, Facts] = {}
+    for sample in samples:
+        mine = sorted(tracks.get(sample.media.path, ()), key=lambda track: int(track["first_frame"]))
+        if not mine:
+            continue
+        chosen = mine[0]
+        if len(mine) > 1:
+            others = sorted({s.media.start_s or 0.0 for s in samples if s.media.path == sample.media.path})
+            chosen = mine[min(_place(sample, others, mine), len(mine) - 1)]
+        line = planted.get(chosen["clip_id"], {})
+        found[sample.sample_id] = _flat(line)
+    return found
+
+
+def _place(sample: Sample, starts: Sequence[float], tracks: Sequence[Mapping[str, Any]]) -> int:
+    """Return which of a file's tracks is the sample's: the one whose share of the file starts nearest."""
+    start = sample.media.start_s or 0.0
+    rate = sample.media.fps or _rate(starts, tracks)
+    return int(np.argmin([abs(float(track["first_frame"]) / rate - start) for track in tracks]))
+
+
+def _rate(starts: Sequence[float], tracks: Sequence[Mapping[str, Any]]) -> float:
+    """Return the rate at which the tracks' first frames fit the samples' starts best."""
+    firsts = np.array([float(track["first_frame"]) for track in tracks])
+    wanted = np.array(starts)
+    errors = {
+        rate: float(np.abs(wanted[:, None] - firsts[None] / rate).min(axis=1).sum()) for rate in (25.0, 30.0)
+    }
+    return min(errors, key=lambda rate: errors[rate])
+
+
+def _flat(line: Mapping[str, Any]) -> Facts:
+    """Return the planted sizes and words of a line as flat facts."""
+    facts: Facts = {}
+    for part in ("sizes", "present"):
+        for name, value in (line.get(part) or {}).items():
+            facts[f"{part}.{name}"] = value if isinstance(value, str) else float(value)
+    return facts

@@ -1,0 +1,240 @@
+"""The training loop: seeded by (seed, step), resumable at any checkpoint, on one core or on a GPU."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from aqa.training.corpus import Course, Key
+from aqa.training.draw import Drawn, Mix, draw_rows, picture
+from aqa.training.helpers import FactTable, Helpers
+from aqa.training.lean import Lean, patches
+from aqa.training.packing import IGNORED, Grid, Packer
+
+STATE = "state.pt"
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast.
+
+    Of `steps`, the first share `silent` teaches without text; the learning rate falls linearly to 2 % over the
+    last share `decay`. `place`, `recall` and `judge` weigh the helpers' losses, `form` the tokens of an answer
+    that are the same in every answer.
+    """
+
+    seed: int = 0
+    steps: int = 20_000
+    batch: int = 8
+    rate: float = 8e-4
+    warm: int = 100
+    decay: float = 0.4
+    silent: float = 0.05
+    wordless: float = 0.1
+    place: float = 0.5
+    recall: float = 4.0
+    judge: float = 2.0
+    form: float = 0.1
+    weight_decay: float = 0.05
+    every: int = 250
+    mix: Mix = field(default_factory=Mix)
+
+
+@dataclass
+class Means:
+    """Running means of the losses."""
+
+    values: dict[str, float] = field(default_factory=dict)
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Add one step's."""
+        for name, value in losses.items():
+            old = self.values.get(name, value)
+            self.values[name] = 0.98 * old + 0.02 * value
+
+    def __str__(self) -> str:
+        return " ".join(f"{name} {value:.3f}" for name, value in self.values.items())
+
+
+class Trainer:
+    """A model in training."""
+
+    def __init__(
+        self, start: Path, course: Course, recipe: Recipe, rank: int = 0, ranks: int = 1
+    ) -> None:
+        from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
+
+        self.start, self.course, self.recipe = start, course, recipe
+        self.rank, self.ranks = rank, ranks
+        self.tokenizer = AutoTokenizer.from_pretrained(start)
+        self.packer = Packer(self.tokenizer)
+        model = Qwen3VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+        self.model = model.to(torch.bfloat16).train()
+        self.lean = Lean(self.model)
+        self.facts = FactTable(course)
+        torch.manual_seed(recipe.seed)
+        width = self.model.config.text_config.hidden_size
+        self.helpers = Helpers(width, len(self.facts.columns)).to(torch.bfloat16)
+        parameters = [*self.model.parameters(), *self.helpers.parameters()]
+        self.parameters = list({id(p): p for p in parameters}.values())
+        self.masters = [p.detach().float().clone().requires_grad_() for p in self.parameters]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in self.masters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+                {"params": [p for p in self.masters if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=recipe.rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.weights = torch.full((self.model.config.text_config.vocab_size,), recipe.form)
+        self.weights[self._telling()] = 1.0
+        self.step = 0
+        self.means = Means()
+
+    def _telling(self) -> list[int]:
+        """Return the tokens that tell one answer from another."""
+        words = {"-", ".", " -", " ", " true", " false", *"0123456789"}
+        for sample in self.course.samples.values():
+            for question in sample.questions:
+                words |= {f'"{option}"' for option in question.options or ()}
+        words |= {'"first"', '"second"'} | {f'"{word}"' for some in self.course.words.values() for word in some}
+        return sorted({ids[0] for word in sorted(words) for ids in [self.packer.ids(word)] if len(ids) == 1})
+
+    def batch(self, rows: Sequence[Drawn], rng: np.random.Generator | None, *, answers: bool = True) -> Any:
+        """Return the tensors of drawn rows: the batch, the clips, joints and facts."""
+        clips: list[tuple[torch.Tensor, Grid]] = []
+        joints = []
+        keys: list[Key] = []
+        packed = []
+        for row in rows:
+            for key, grid in zip(row.keys, row.grids, strict=True):
+                frames, true = picture(self.course, key, rng)
+                pixels = torch.from_numpy(patches(frames)).float().div_(127.5).sub_(1.0)
+                clips.append((pixels, grid))
+                joints.append(torch.from_numpy(true))
+                keys.append(key)
+            asked = row.conversations if answers else row.conversations[:1]
+            packed.append(self.packer.row(asked, row.answers if answers else (), row.grids))
+        return self.packer.batch(packed), clips, joints, keys
+
+    def losses(self, rows: Sequence[Drawn], rng: np.random.Generator, *, text: bool) -> dict[str, torch.Tensor]:
+        """Return the weighted losses of a batch."""
+        recipe = self.recipe
+        batch, clips, joints, keys = self.batch(rows, rng, answers=text)
+        merged, deep = self.lean.see(clips)
+        taps: list[torch.Tensor] = []
+        flat = torch.cat(merged)
+        layers = [torch.cat(parts) for parts in zip(*deep, strict=True)]
+        hidden = self.lean.read(batch, flat, layers, taps, None if text else 3)
+        ends, last = batch.ends, batch.last
+        losses = {
+            "place": recipe.place * self.helpers.placing(merged, [grid for _, grid in clips], joints),
+            "recall": recipe.recall * self.helpers.recalling(taps[1][ends[:, 0], ends[:, 1]], joints),
+            "judge": recipe.judge * self.helpers.judging(taps[2][last[:, 0], last[:, 1]], self.facts.of(keys)),
+        }
+        if text:
+            known = batch.labels != IGNORED
+            labels = batch.labels[known]
+            each = functional.cross_entropy(self.lean.head(hidden[known]).float(), labels, reduction="none")
+            weights = self.weights[labels]
+            losses["text"] = (each * weights).sum() / weights.sum()
+        return losses
+
+    def advance(self) -> None:
+        """Do one step; everything random in it follows from (seed, step)."""
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, self.step])
+        rows = draw_rows(self.course, recipe.mix, rng, recipe.batch)
+        text = self.step >= recipe.silent * recipe.steps and rng.random() >= recipe.wordless
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.rate * self._pace()
+        mine = np.random.default_rng([recipe.seed, self.step, self.rank])
+        losses = self.losses(rows[self.rank :: self.ranks], mine, text=text)
+        sum(losses.values(), torch.zeros(())).backward()
+        for small, master in zip(self.parameters, self.masters, strict=True):
+            master.grad = None if small.grad is None else small.grad.float()
+            small.grad = None
+        self._share()
+        torch.nn.utils.clip_grad_norm_([m for m in self.masters if m.grad is not None], 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, self.masters)
+        self.step += 1
+        self.means.add({name: float(loss.detach()) for name, loss in losses.items()})
+
+    def _share(self) -> None:
+        """Average the gradients over the processes that train together."""
+        if self.ranks == 1:
+            return
+        grads = [torch.zeros_like(m) if m.grad is None else m.grad for m in self.masters]
+        flat = torch.cat([grad.flatten() for grad in grads])
+        torch.distributed.all_reduce(flat)
+        flat /= self.ranks
+        parts = flat.split([grad.numel() for grad in grads])
+        for master, part in zip(self.masters, parts, strict=True):
+            master.grad = part.view_as(master)
+
+    def _pace(self) -> float:
+        recipe = self.recipe
+        left = (recipe.steps - self.step) / max(recipe.decay * recipe.steps, 1)
+        return min((self.step + 1) / recipe.warm, 1.0) * max(0.02, min(1.0, left))
+
+    def run(self, out: Path, report: Callable[[Trainer, float], None], until: float = math.inf) -> None:
+        """Train to the last step, or for so many seconds; write a checkpoint every so many steps and at the end."""
+        begun = time.monotonic()
+        while self.step < self.recipe.steps and time.monotonic() - begun < until:
+            before = time.monotonic()
+            self.advance()
+            report(self, time.monotonic() - before)
+            if self.step % self.recipe.every == 0:
+                self.save(out)
+        self.save(out)
+
+    def save(self, out: Path) -> None:
+        """Write the model's folder and the state from which training goes on; the first process does."""
+        if self.rank:
+            return
+        out.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": self.step,
+            "masters": [m.detach() for m in self.masters],
+            "optimizer": self.optimizer.state_dict(),
+            "columns": self.facts.columns,
+            "means": self.means.values,
+        }
+        torch.save(state, out / f".{STATE}")
+        (out / f".{STATE}").replace(out / STATE)
+        self.export(out / MODEL)
+
+    def export(self, folder: Path) -> None:
+        """Write the model with its tokenizer and processors, as they were at the start."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in self.start.iterdir():
+            if file.suffix in (".json", ".jinja"):
+                shutil.copyfile(file, folder / file.name)
+        self.model.save_pretrained(folder)
+        shutil.copyfile(self.start / "config.json", folder / "config.json")
+
+    def load(self, out: Path) -> None:
+        """Go on from a checkpoint; heads for facts that are new start anew."""
+        state = torch.load(out / STATE, weights_only=True)
+        with torch.no_grad():
+            for mine, theirs in zip(self.masters, state["masters"], strict=True):
+                if mine.shape == theirs.shape:
+                    mine.copy_(theirs)
+            torch._foreach_copy_(self.parameters, self.masters)
+        if [tuple(c) for c in state["columns"]] == list(self.facts.columns):
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.means = Means(dict(state["means"]))
