@@ -20,6 +20,7 @@ FLOORS = [
     {"prompts", "models"},
     {"inference"},
     {"scoring"},
+    {"training"},
     {"plan", "schema", "stages", "obstacles"},
     {"reporting"},
 ]

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,30 +88,50 @@ def check_seed(seed: int) -> None:
         UserError: it is below `FIRST_SEED`.
     """
     if seed < FIRST_SEED:
-        raise UserError(f"training data need seeds from {FIRST_SEED} on, apart from the benchmark's; got {seed}")
+        raise UserError(
+            f"training data need seeds from {FIRST_SEED} on, apart from the benchmark's; not {seed}"
+        )
 
 
-def write_block(
-    folder: Path, dataset: str, seed: int, size: Mapping[str, Any], profile: MediaProfile, sizes: Sizes
-) -> None:
-    """Make a block in `folder`; one that is there already, of the same recipe, is kept."""
-    check_seed(seed)
-    recipe = {"dataset": dataset, "seed": seed, "size": dict(size), "profile": profile.model_dump()}
-    recipe |= {"sizes": sizes.__dict__}
+@dataclass(frozen=True)
+class Wanted:
+    """A block to be made: a seed's embedded data of some sizes, in the frames and pixels that a model sees."""
+
+    dataset: str
+    seed: int
+    size: Mapping[str, int]
+    profile: MediaProfile
+    pixels: Sizes
+
+    @property
+    def recipe(self) -> str:
+        """Digest of all of it."""
+        facts = {"dataset": self.dataset, "seed": self.seed, "size": dict(self.size)}
+        return digest(facts | {"profile": self.profile.model_dump(), "sizes": asdict(self.pixels)})
+
+
+def write_block(folder: Path, wanted: Wanted) -> None:
+    """Make a block in `folder`; one that is there already, of the same recipe, is kept.
+
+    Raises:
+        UserError: the seed may be the benchmark's.
+    """
+    check_seed(wanted.seed)
     done = folder / "block.json"
-    if done.is_file() and json.loads(done.read_bytes())["recipe"] == digest(recipe):
+    if done.is_file() and json.loads(done.read_bytes())["recipe"] == wanted.recipe:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".block-") as scratch:
         data = Path(scratch) / "data"
         data.mkdir()
-        module = importlib.import_module(f"aqa.datasets.{dataset.replace('-', '_')}.embedded")
-        module.write(data, seed, 1, module.Size(**size))
-        samples = index(dataset, data, {})
-        _write(folder, Path(scratch), data, dataset, samples, Profile(**profile.model_dump()), sizes)
+        module = importlib.import_module(f"aqa.datasets.{wanted.dataset.replace('-', '_')}.embedded")
+        module.write(data, wanted.seed, 1, module.Size(**wanted.size))
+        samples = index(wanted.dataset, data, {})
+        _write(folder, Path(scratch), samples, wanted)
     files = {name: digest_file(folder / name) for name in ("pixels.bin", "clips.jsonl", "samples.jsonl")}
-    write_json(done, {"recipe": digest(recipe), "dataset": dataset, "seed": seed, "files": files})
+    made = {"recipe": wanted.recipe, "dataset": wanted.dataset, "seed": wanted.seed, "files": files}
+    write_json(done, made)
 
 
 def read_block(folder: Path) -> Block:
@@ -124,9 +144,7 @@ def read_block(folder: Path) -> Block:
     check_seed(done["seed"])
     samples = tuple(read_jsonl(folder / "samples.jsonl", Sample))
     firsts: dict[object, str] = {}
-    clip_of = {
-        sample.sample_id: firsts.setdefault(_content(sample), sample.sample_id) for sample in samples
-    }
+    clip_of = {sample.sample_id: firsts.setdefault(_content(sample), sample.sample_id) for sample in samples}
     pixels = np.memmap(folder / "pixels.bin", np.uint8, "r")
     shown = tuple(read_jsonl(folder / "clips.jsonl", Shown))
     return Block(done["dataset"], done["seed"], samples, shown, pixels, clip_of)
@@ -136,16 +154,10 @@ def _content(sample: Sample) -> object:
     return sample.media.path, sample.media.start_s, sample.media.end_s
 
 
-def _write(
-    folder: Path,
-    scratch: Path,
-    data: Path,
-    dataset: str,
-    samples: Sequence[Sample],
-    profile: Profile,
-    sizes: Sizes,
-) -> None:
-    metadata = load_metadata(dataset)
+def _write(folder: Path, scratch: Path, samples: Sequence[Sample], wanted: Wanted) -> None:
+    data, sizes = scratch / "data", wanted.pixels
+    metadata = load_metadata(wanted.dataset)
+    profile = Profile(**wanted.profile.model_dump())
     firsts = list({_content(sample): sample for sample in reversed(samples)}.values())[::-1]
     posed = pose_all(firsts, PoseOrder(data, scratch / "pose", Pose()), 1, _quiet)
     poses = {line.sample_id: line for line in posed.clips}
@@ -196,7 +208,9 @@ def _resized(path: Path, video: bool, sizes: Sizes) -> Frames:
         ]
     height, width = shown_size(sizes, len(pictures), pictures[0].height, pictures[0].width, video=video)
     resized = [
-        picture if picture.size == (width, height) else picture.resize((width, height), Image.Resampling.BICUBIC)
+        picture
+        if picture.size == (width, height)
+        else picture.resize((width, height), Image.Resampling.BICUBIC)
         for picture in pictures
     ]
     return np.stack([np.asarray(picture) for picture in resized])

@@ -1,4 +1,4 @@
-"""What the network is taught to say: prompts as the workflow renders them, and answers that follow from truth.
+"""What the network is taught to say: prompts as the workflow renders them, and answers from the truth.
 
 A `Lesson` is one request (the project's own messages) with its answer. Reasoning is short and made from what
 the renderer planted: `shin lean 7 of 9`.
@@ -20,7 +20,8 @@ from aqa.datasets.contrastive import Contrastive, load_contrastive
 from aqa.datasets.examples import choose, group_of, origins, usable
 from aqa.datasets.pairs import make_pairs
 from aqa.datasets.reviewed import Reviewed, load_reviewed
-from aqa.prompts import answer, load_strategy, render, strategies
+from aqa.errors import UserError
+from aqa.prompts import answer, load_strategy, media_part, render, strategies
 from aqa.prompts.compare import FIRST, ITEM, SECOND, render_pair
 from aqa.records import Clip, MediaPart, Message, Pair, Sample
 from aqa.training.blocks import Block, Shown
@@ -33,7 +34,7 @@ STEPS = 9
 ROUNDING = 2
 """Scores are taught in halves: finer ones would be noise to a network of this size."""
 
-Key = tuple[int, str, str]
+Key = tuple[int, str, Representation]
 """A clip: number of the block, sample, representation."""
 
 
@@ -102,8 +103,10 @@ class Course:
             for pair in pairing.pairs:
                 self.pairs[number, pair.anchor].append(pair)
             logging.disable(logging.WARNING)
-            split = metadata.train_split
-            found_all = choose(there, asked, train_split=split, seed=block.seed + seed)
+            try:
+                found_all = choose(there, asked, train_split=metadata.train_split, seed=block.seed + seed)
+            except UserError:
+                found_all = []  # In a small block nobody may have examples.
             chosen = {(examples.exercise, examples.items): examples for examples in found_all}
             logging.disable(logging.NOTSET)
             for sample in asked:
@@ -138,7 +141,9 @@ class Course:
                     ]
                     counts.update(mine)
                     classes.setdefault(clip, []).extend(mine)
-            rare = np.array([np.mean([counts[c] ** -0.5 for c in classes.get(clip, ())] or [1.0]) for clip in clips])
+            rare = np.array(
+                [np.mean([counts[c] ** -0.5 for c in classes.get(clip, ())] or [1.0]) for clip in clips]
+            )
             self.weights[name] = rare / rare.sum()
 
     def exercise(self, key: Key) -> str:
@@ -174,9 +179,7 @@ class Course:
         names = self.datasets[self.blocks[number].dataset].metadata.representations
         return [name for name in names if (number, clip, name) in self.shown]
 
-    def judge(
-        self, number: int, sample_id: str, strategy: str, representation: Representation
-    ) -> Lesson:
+    def judge(self, number: int, sample_id: str, strategy: str, representation: Representation) -> Lesson:
         """Return the lesson of judging a sample, without examples."""
         sample = self.samples[number, sample_id]
         key = (number, self.blocks[number].clip_of[sample_id], representation)
@@ -186,17 +189,26 @@ class Course:
     def _rendered(
         self, sample: Sample, key: Key, strategy: str, representation: Representation
     ) -> tuple[Message, ...]:
+        """Return the conversation; its texts are remembered, for they are the same for many clips."""
         name = self.blocks[key[0]].dataset
         dataset = self.datasets[name]
-        return render(
-            sample,
-            self.clip(key),
-            exercise=dataset.metadata.exercises[sample.exercise],
-            strategy=strategy,
-            wording=dataset.wording,
-            representation=representation,
-            texts=self.texts[name],
-        )
+        clip = self.clip(key)
+        facts = tuple(sorted(sample.details.items())), tuple(q.text for q in sample.questions)
+        place = name, sample.exercise, facts, strategy, representation
+        if place not in self._made:
+            self._made[place] = render(
+                sample,
+                clip,
+                exercise=dataset.metadata.exercises[sample.exercise],
+                strategy=strategy,
+                wording=dataset.wording,
+                representation=representation,
+                texts=self.texts[name],
+            )
+        (message,) = self._made[place]
+        _, text = message.content
+        kind: Literal["image", "video"] = "image" if sample.media.kind == "image" else "video"
+        return (message.model_copy(update={"content": (media_part(clip, kind), text)}),)
 
     def in_context(
         self, number: int, sample_id: str, names: Sequence[str], representation: Representation

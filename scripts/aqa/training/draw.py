@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -16,28 +16,13 @@ from aqa.records import Message
 from aqa.training.corpus import Course, Key, Lesson
 from aqa.training.packing import Grid, grid_of
 from aqa.training.pixels import TEMPORAL
+from aqa.training.settings import Mix
 
 MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 """COCO's joints with left and right exchanged."""
 
 Frames = NDArray[np.uint8]
 Joints = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Mix:
-    """What is drawn how often; weights need not sum to one.
-
-    `datasets`, `representations`, `strategies`: weights by name, 1 where a name is left out. `compare`,
-    `in_context`: shares of rows. `branches`: questions about the clips of a row.
-    """
-
-    datasets: Mapping[str, float] = field(default_factory=dict)
-    representations: Mapping[str, float] = field(default_factory=dict)
-    strategies: Mapping[str, float] = field(default_factory=dict)
-    compare: float = 0.15
-    in_context: float = 0.1
-    branches: int = 3
 
 
 @dataclass(frozen=True)
@@ -50,15 +35,18 @@ class Drawn:
     grids: tuple[Grid, ...]
 
 
-def draw_rows(course: Course, mix: Mix, rng: np.random.Generator, count: int) -> list[Drawn]:
-    """Draw the rows of a batch: all judge one clip, all compare two, or all have examples, to be of like length."""
-    kind = rng.random()
+def draw_rows(course: Course, mix: Mix, seeds: Sequence[int], rows: Sequence[int]) -> list[Drawn]:
+    """Draw the rows of a batch: all judge a clip, all compare two, or all have examples, to be of like length.
+
+    Row n follows from (`seeds`, n), so that processes can share a batch.
+    """
+    kind = np.random.default_rng([*seeds, 0]).random()
     draw = _judged
     if kind < mix.compare:
         draw = _pairs
     elif kind < mix.compare + mix.in_context:
         draw = _examples
-    return [_row(course, mix, rng, draw) for _ in range(count)]
+    return [_row(course, mix, np.random.default_rng([*seeds, 1, row]), draw) for row in rows]
 
 
 def _row(course: Course, mix: Mix, rng: np.random.Generator, draw: Callable[..., list[Lesson]]) -> Drawn:
@@ -69,7 +57,7 @@ def _row(course: Course, mix: Mix, rng: np.random.Generator, draw: Callable[...,
         number, clip = clips[int(rng.choice(len(clips), p=course.weights[dataset]))]
         names = course.representations(number, clip)
         representation = cast(Representation, _weighted(rng, names, mix.representations))
-        lessons = draw(course, mix, rng, number, clip, representation)
+        lessons = draw(course, mix, rng, (number, clip, representation))
     keys = lessons[0].clips
     video = course.samples[keys[0][0], course.sharing[keys[0][0], keys[0][1]][0]].media.kind != "image"
     grids = tuple(grid_of(course.shown[key].shape, video=video) for key in keys)
@@ -78,9 +66,8 @@ def _row(course: Course, mix: Mix, rng: np.random.Generator, draw: Callable[...,
     )
 
 
-def _judged(
-    course: Course, mix: Mix, rng: np.random.Generator, number: int, clip: str, representation: Representation
-) -> list[Lesson]:
+def _judged(course: Course, mix: Mix, rng: np.random.Generator, key: Key) -> list[Lesson]:
+    number, clip, representation = key
     alone = [name for name in strategies() if not load_strategy(name).examples]
     asked = course.sharing[number, clip]
     lessons = {}
@@ -91,9 +78,8 @@ def _judged(
     return list(lessons.values())
 
 
-def _pairs(
-    course: Course, mix: Mix, rng: np.random.Generator, number: int, clip: str, representation: Representation
-) -> list[Lesson]:
+def _pairs(course: Course, mix: Mix, rng: np.random.Generator, key: Key) -> list[Lesson]:
+    number, clip, representation = key
     found = [pair for sample in course.sharing[number, clip] for pair in course.pairs[number, sample]]
     if not found:
         return []
@@ -108,9 +94,8 @@ def _pairs(
     return [lesson for lesson in lessons if lesson is not None]
 
 
-def _examples(
-    course: Course, mix: Mix, rng: np.random.Generator, number: int, clip: str, representation: Representation
-) -> list[Lesson]:
+def _examples(course: Course, mix: Mix, rng: np.random.Generator, key: Key) -> list[Lesson]:
+    number, clip, representation = key
     del mix
     asked = [s for s in course.sharing[number, clip] if course.examples[number, s]]
     if not asked:
@@ -127,7 +112,7 @@ def _weighted(rng: np.random.Generator, names: Sequence[str], weights: Mapping[s
 
 
 def picture(course: Course, key: Key, rng: np.random.Generator | None) -> tuple[Frames, Joints]:
-    """Return a clip's frames, an even number, and joints (frames, 17, 3), varied by `rng` (None: as they are).
+    """Return a clip's frames, an even number, and joints (frames, 17, 3), varied by `rng` (None: not).
 
     Moved and scaled a little, lighter or darker, noisier; mirrored where nothing tells left from right.
     """
@@ -164,8 +149,10 @@ def _moved(frames: Frames, joints: Joints, rng: np.random.Generator, plain: bool
     found = np.empty_like(frames)
     for place, frame in enumerate(frames):
         moved = cv2.warpAffine(frame, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        found[place] = cv2.convertScaleAbs(moved, alpha=gain, beta=max(offset, -255.0)) if offset >= 0 else np.clip(
-            moved * np.float32(gain) + offset, 0, 255
+        found[place] = (
+            cv2.convertScaleAbs(moved, alpha=gain, beta=max(offset, -255.0))
+            if offset >= 0
+            else np.clip(moved * np.float32(gain) + offset, 0, 255)
         )
     if noise > 1.0:
         grain = rng.integers(-int(noise), int(noise) + 1, found.shape[1:], dtype=np.int16)

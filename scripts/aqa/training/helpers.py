@@ -57,7 +57,7 @@ class Helpers(torch.nn.Module):
         return functional.smooth_l1_loss(told[known], 2 * true[..., :2][known] - 1, beta=0.1)
 
     def judging(self, states: Tensor, facts: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the loss of telling facts (clips, facts) from the state after each clip; the second is a mask."""
+        """Return the loss of telling facts (clips, facts) after each clip; the second tensor is a mask."""
         true, known = facts
         if not known.any():
             return states.sum() * 0.0

@@ -20,7 +20,7 @@ Tensor = torch.Tensor
 
 
 def patches(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the patches (patches, values) of a clip (even frames, height, width, 3), in the model's order."""
+    """Return the patches (patches, values) of a clip (frames, an even number; height; width; 3), ordered."""
     count, height, width = frames.shape[:3]
     groups, rows, columns = count // TEMPORAL, height // (PATCH * MERGE), width // (PATCH * MERGE)
     blocks = frames.reshape(groups, TEMPORAL, rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
@@ -67,7 +67,9 @@ class Lean:
             )
             with torch.no_grad():
                 zero = torch.zeros(1, dtype=torch.float32)
-                cos, sin = vision.rotary_pos_emb(zero, modeling.get_vision_position_ids(grid, MERGE, kwargs={}))
+                cos, sin = vision.rotary_pos_emb(
+                    zero, modeling.get_vision_position_ids(grid, MERGE, kwargs={})
+                )
             found = self._places[rows, columns] = indices, weights, cos.float(), sin.float()
         return found
 
@@ -94,13 +96,18 @@ class Lean:
         tokens = rows * columns * MERGE**2
         embed = vision.patch_embed.proj
         x = functional.linear(pixels.to(kind), embed.weight.flatten(1), embed.bias)
-        x = x.view(-1, tokens, x.shape[-1]) + (vision.pos_embed(indices) * weights[:, :, None].to(kind)).sum(1)
+        x = x.view(-1, tokens, x.shape[-1]) + (vision.pos_embed(indices) * weights[:, :, None].to(kind)).sum(
+            1
+        )
         cos, sin = cos.to(kind), sin.to(kind)
         count, deep = x.shape[0], []
         for number, block in enumerate(vision.blocks):
             heads = block.attn.num_heads
             query, key, value = (
-                block.attn.qkv(block.norm1(x)).view(count, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+                block.attn.qkv(block.norm1(x))
+                .view(count, tokens, 3, heads, -1)
+                .permute(2, 0, 3, 1, 4)
+                .unbind(0)
             )
             seen = _attend(_turn(query, cos, sin), _turn(key, cos, sin), value)
             x = x + block.attn.proj(seen.transpose(1, 2).reshape(count, tokens, -1))

@@ -112,8 +112,8 @@ def _tokenizer(texts: Iterable[str], shape: Shape) -> Any:
     trained.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=trained,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
+        eos_token=SPECIAL[2],
+        pad_token=SPECIAL[0],
         additional_special_tokens=list(SPECIAL),
         model_max_length=shape.context,
         clean_up_tokenization_spaces=False,

@@ -57,7 +57,9 @@ class Row:
         """Append the tokens of one temporal group."""
         self.ids += [token] * (rows * columns)
         self.positions += [
-            (self.next, self.next + row, self.next + column) for row in range(rows) for column in range(columns)
+            (self.next, self.next + row, self.next + column)
+            for row in range(rows)
+            for column in range(columns)
         ]
         self.segments += [0] * (rows * columns)
         self.labels += [IGNORED] * (rows * columns)

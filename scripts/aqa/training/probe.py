@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -20,22 +21,28 @@ DIGITS = 4
 
 @torch.no_grad()
 def probe(
-    trainer: Trainer, held: Course, count: int, representation: Representation = "original", strategy: str = "base"
+    trainer: Trainer,
+    held: Course,
+    count: int,
+    representation: Representation = "original",
+    strategy: str = "base",
 ) -> dict[str, dict[str, float]]:
     """Return for each dataset what the base prompt scores: balanced accuracy by question, or correlation."""
     mine = trainer.course
     trainer.course = held
     try:
         return {
-            name: _dataset(trainer, held, name, count, representation, strategy) for name in sorted(held.by_dataset)
+            name: _dataset(trainer, held, name, count, (representation, strategy))
+            for name in sorted(held.by_dataset)
         }
     finally:
         trainer.course = mine
 
 
 def _dataset(
-    trainer: Trainer, held: Course, name: str, count: int, representation: Representation, strategy: str
+    trainer: Trainer, held: Course, name: str, count: int, asked: tuple[Representation, str]
 ) -> dict[str, float]:
+    representation, _ = asked
     pool = [
         (number, sample)
         for number, clip in held.by_dataset[name]
@@ -46,7 +53,7 @@ def _dataset(
     told: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
     for start in range(0, len(order), BATCH):
         chosen = [pool[int(place)] for place in order[start : start + BATCH]]
-        for question, true, said in _ask(trainer, held, chosen, representation, strategy):
+        for question, true, said in _ask(trainer, held, chosen, asked):
             told[question].append((true, said))
     scores = {}
     for question, both in told.items():
@@ -63,7 +70,11 @@ def _dataset(
 
 
 def _ask(
-    trainer: Trainer, held: Course, chosen: list[tuple[int, str]], representation: Representation, strategy: str
+    trainer: Trainer,
+    held: Course,
+    chosen: list[tuple[int, str]],
+    representation: Representation,
+    strategy: str,
 ) -> list[tuple[str, Any, Any]]:
     rows, samples = [], []
     for number, sample_id in chosen:
@@ -128,7 +139,7 @@ def _digits(trainer: Trainer, batch: Any, flat: torch.Tensor, layers: list[torch
 
 
 def _number(text: str) -> float:
-    text = text.split("}")[0].split("<")[0].strip()
+    text = re.split(r"[}<]", text, maxsplit=1)[0].strip()
     try:
         return float(text)
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,39 +14,14 @@ import torch
 from torch.nn import functional
 
 from aqa.training.corpus import Course, Key
-from aqa.training.draw import Drawn, Mix, draw_rows, picture
+from aqa.training.draw import Drawn, draw_rows, picture
 from aqa.training.helpers import FactTable, Helpers
 from aqa.training.lean import Lean, patches
 from aqa.training.packing import IGNORED, Grid, Packer
+from aqa.training.settings import Recipe
 
 STATE = "state.pt"
 MODEL = "model"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast.
-
-    Of `steps`, the first share `silent` teaches without text; the learning rate falls linearly to 2 % over the
-    last share `decay`. `place`, `recall` and `judge` weigh the helpers' losses, `form` the tokens of an answer
-    that are the same in every answer.
-    """
-
-    seed: int = 0
-    steps: int = 20_000
-    batch: int = 8
-    rate: float = 8e-4
-    warm: int = 100
-    decay: float = 0.4
-    silent: float = 0.05
-    wordless: float = 0.1
-    place: float = 0.5
-    recall: float = 4.0
-    judge: float = 2.0
-    form: float = 0.1
-    weight_decay: float = 0.05
-    every: int = 250
-    mix: Mix = field(default_factory=Mix)
 
 
 @dataclass
@@ -70,19 +44,19 @@ class Trainer:
     """A model in training."""
 
     def __init__(
-        self, start: Path, course: Course, recipe: Recipe, rank: int = 0, ranks: int = 1
+        self, start: Path, course: Course, recipe: Recipe, seed: int = 0, *, rank: int = 0, ranks: int = 1
     ) -> None:
         from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
         self.start, self.course, self.recipe = start, course, recipe
-        self.rank, self.ranks = rank, ranks
+        self.seed, self.rank, self.ranks = seed, rank, ranks
         self.tokenizer = AutoTokenizer.from_pretrained(start)
         self.packer = Packer(self.tokenizer)
         model = Qwen3VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
         self.model = model.to(torch.bfloat16).train()
         self.lean = Lean(self.model)
         self.facts = FactTable(course)
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(self.seed)
         width = self.model.config.text_config.hidden_size
         self.helpers = Helpers(width, len(self.facts.columns)).to(torch.bfloat16)
         parameters = [*self.model.parameters(), *self.helpers.parameters()]
@@ -108,7 +82,9 @@ class Trainer:
         for sample in self.course.samples.values():
             for question in sample.questions:
                 words |= {f'"{option}"' for option in question.options or ()}
-        words |= {'"first"', '"second"'} | {f'"{word}"' for some in self.course.words.values() for word in some}
+        words |= {'"first"', '"second"'} | {
+            f'"{word}"' for some in self.course.words.values() for word in some
+        }
         return sorted({ids[0] for word in sorted(words) for ids in [self.packer.ids(word)] if len(ids) == 1})
 
     def batch(self, rows: Sequence[Drawn], rng: np.random.Generator | None, *, answers: bool = True) -> Any:
@@ -128,7 +104,9 @@ class Trainer:
             packed.append(self.packer.row(asked, row.answers if answers else (), row.grids))
         return self.packer.batch(packed), clips, joints, keys
 
-    def losses(self, rows: Sequence[Drawn], rng: np.random.Generator, *, text: bool) -> dict[str, torch.Tensor]:
+    def losses(
+        self, rows: Sequence[Drawn], rng: np.random.Generator, *, text: bool
+    ) -> dict[str, torch.Tensor]:
         """Return the weighted losses of a batch."""
         recipe = self.recipe
         batch, clips, joints, keys = self.batch(rows, rng, answers=text)
@@ -141,7 +119,8 @@ class Trainer:
         losses = {
             "place": recipe.place * self.helpers.placing(merged, [grid for _, grid in clips], joints),
             "recall": recipe.recall * self.helpers.recalling(taps[1][ends[:, 0], ends[:, 1]], joints),
-            "judge": recipe.judge * self.helpers.judging(taps[2][last[:, 0], last[:, 1]], self.facts.of(keys)),
+            "judge": recipe.judge
+            * self.helpers.judging(taps[2][last[:, 0], last[:, 1]], self.facts.of(keys)),
         }
         if text:
             known = batch.labels != IGNORED
@@ -154,13 +133,14 @@ class Trainer:
     def advance(self) -> None:
         """Do one step; everything random in it follows from (seed, step)."""
         recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, self.step])
-        rows = draw_rows(self.course, recipe.mix, rng, recipe.batch)
+        rng = np.random.default_rng([self.seed, self.step])
+        mine = range(self.rank, recipe.batch, self.ranks)
+        rows = draw_rows(self.course, recipe.mix, [self.seed, self.step], mine)
         text = self.step >= recipe.silent * recipe.steps and rng.random() >= recipe.wordless
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate * self._pace()
-        mine = np.random.default_rng([recipe.seed, self.step, self.rank])
-        losses = self.losses(rows[self.rank :: self.ranks], mine, text=text)
+        varied = np.random.default_rng([self.seed, self.step, 2, self.rank])
+        losses = self.losses(rows, varied, text=text)
         sum(losses.values(), torch.zeros(())).backward()
         for small, master in zip(self.parameters, self.masters, strict=True):
             master.grad = None if small.grad is None else small.grad.float()
@@ -190,10 +170,9 @@ class Trainer:
         left = (recipe.steps - self.step) / max(recipe.decay * recipe.steps, 1)
         return min((self.step + 1) / recipe.warm, 1.0) * max(0.02, min(1.0, left))
 
-    def run(self, out: Path, report: Callable[[Trainer, float], None], until: float = math.inf) -> None:
-        """Train to the last step, or for so many seconds; write a checkpoint every so many steps and at the end."""
-        begun = time.monotonic()
-        while self.step < self.recipe.steps and time.monotonic() - begun < until:
+    def run(self, out: Path, report: Callable[[Trainer, float], None], last: int) -> None:
+        """Train up to step `last`; write checkpoints on the way and at the end."""
+        while self.step < min(last, self.recipe.steps):
             before = time.monotonic()
             self.advance()
             report(self, time.monotonic() - before)

@@ -1,0 +1,209 @@
+"""What a trained model scores on held-out clips, asked through the backend that the workflow uses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aqa.config import Representation
+from aqa.models import _transformers_weights as weights
+from aqa.models.transformers import Options
+from aqa.prompts import load_strategy, strategies
+from aqa.prompts.compare import FIRST, ITEM, SECOND, question
+from aqa.records import Question, Record, Request, Value
+from aqa.scoring.metrics import average_ranks
+from aqa.scoring.parse import parse
+from aqa.training.corpus import Course, Lesson
+
+RESAMPLES = 2_000
+
+Progress = Callable[[int, int], None]
+
+
+class Score(Record):
+    """What a cell scored: share of usable answers, and balanced accuracy or Spearman with a 95 % interval.
+
+    The interval is the percentile bootstrap over clips. Unusable answers are wrong; of scores, they are left out.
+    """
+
+    dataset: str
+    task: str
+    representation: str
+    strategy: str
+    asked: int
+    parsed: float
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A lesson to be asked: the cell it belongs to, its questions and their truths."""
+
+    cell: tuple[str, str, str, str]
+    unit: str
+    lesson: Lesson
+    questions: tuple[Question, ...]
+    truth: dict[str, Value]
+
+
+def plan(held: Course, most: int, base: int) -> list[Asked]:
+    """Return what is asked: the cells of the default configuration, every strategy where it is cheap.
+
+    Originals with all strategies, the other representations and the compare task with the base prompt; `base`
+    samples of base and original, `most` of the others. In order of clips, so that prefixes are shared.
+    """
+    found: list[Asked] = []
+    for dataset, clips in sorted(held.by_dataset.items()):
+        rng = np.random.default_rng(0)
+        pool = [(number, sample) for number, clip in clips for sample in held.sharing[number, clip]]
+        order = [pool[int(place)] for place in rng.permutation(len(pool))[: max(most, base)]]
+        for place, (number, sample_id) in enumerate(order):
+            found += _judged(held, dataset, (number, sample_id), place < most)
+            if place < most:
+                found += _compared(held, dataset, (number, sample_id))
+    return found
+
+
+def _judged(held: Course, dataset: str, key: tuple[int, str], everything: bool) -> Iterator[Asked]:
+    number, sample_id = key
+    sample = held.samples[key]
+    clip = held.blocks[number].clip_of[sample_id]
+
+    def asked(strategy: str, representation: Representation, lesson: Lesson) -> Asked:
+        cell = dataset, "judge", representation, strategy
+        return Asked(cell, f"{number}/{clip}", lesson, sample.questions, sample.truth)
+
+    yield asked("base", "original", held.judge(number, sample_id, "base", "original"))
+    if not everything:
+        return
+    for strategy in strategies():
+        if load_strategy(strategy).examples:
+            sets = held.examples[key]
+            lesson = held.in_context(number, sample_id, sets[0], "original") if sets else None
+            if lesson is not None:
+                yield asked(strategy, "original", lesson)
+        elif strategy != "base":
+            yield asked(strategy, "original", held.judge(number, sample_id, strategy, "original"))
+    for representation in held.representations(number, clip):
+        if representation != "original":
+            yield asked("base", representation, held.judge(number, sample_id, "base", representation))
+
+
+def _compared(held: Course, dataset: str, key: tuple[int, str]) -> Iterator[Asked]:
+    for pair in held.pairs[key][:1]:
+        for first in (True, False):
+            lesson = held.compare(key[0], pair, "base", "original", anchor_first=first)
+            if lesson is not None:
+                better = FIRST if (pair.better == "anchor") == first else SECOND
+                cell = dataset, "compare", "original", "base"
+                yield Asked(cell, f"{key[0]}/{pair.pair_id}", lesson, (question(pair),), {ITEM: better})
+
+
+def evaluate(
+    folder: Path, held: Course, asked: Sequence[Asked], most_tokens: int, progress: Progress
+) -> list[Score]:
+    """Ask a model greedily and return what each cell scored."""
+    from aqa.models._transformers_engine import Engine
+
+    options = Options(model=str(folder), video="video", device="cpu")
+    sampling: dict[str, str | int | float | bool | None] = {"temperature": 0, "max_tokens": most_tokens}
+    source = weights.Weights(str(folder), None, code=False, local_files_only=True, place="evaluate")
+    engine = Engine(folder, source, options, sampling, "evaluate")
+    told: dict[tuple[str, str, str, str], list[tuple[Asked, dict[str, Value | None]]]] = defaultdict(list)
+    for number, one in enumerate(asked, start=1):
+        frames = [np.array(held.blocks[key[0]].frames(held.shown[key])) for key in one.lesson.clips]
+        request = Request(
+            key="0" * 64,
+            settings="0" * 64,
+            sample_id="held",
+            subject="held",
+            exercise="held",
+            messages=one.lesson.messages,
+            questions=one.questions,
+        )
+        result = engine.answer(request, frames, lambda: False)
+        usable = not isinstance(result, str) and not result.cut
+        text = "" if isinstance(result, str) or not usable else result.text
+        told[one.cell].append((one, parse(text, one.questions)))
+        progress(number, len(asked))
+    return [_score(cell, answers) for cell, answers in told.items()]
+
+
+def _score(
+    cell: tuple[str, str, str, str], answers: Sequence[tuple[Asked, dict[str, Value | None]]]
+) -> Score:
+    rows = [
+        (one.unit, f"{one.questions[0].text if len(one.questions) == 1 else ''}{item}", truth, said[item])
+        for one, said in answers
+        for item, truth in one.truth.items()
+    ]
+    parsed = sum(row[3] is not None for row in rows) / len(rows)
+    choice = isinstance(rows[0][2], str)
+    units = sorted({row[0] for row in rows})
+    place = {unit: number for number, unit in enumerate(units)}
+    owner = np.array([place[row[0]] for row in rows])
+    measure = _balanced if choice else _ranked
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(RESAMPLES):
+        counts = np.bincount(rng.integers(len(units), size=len(units)), minlength=len(units))
+        draws.append(measure(rows, counts[owner]))
+    known = [draw for draw in draws if np.isfinite(draw)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
+    dataset, task, representation, strategy = cell
+    return Score(
+        dataset=dataset,
+        task=task,
+        representation=representation,
+        strategy=strategy,
+        asked=len(answers),
+        parsed=parsed,
+        metric="balanced accuracy" if choice else "Spearman",
+        value=measure(rows, np.ones(len(rows), int)),
+        low=float(low),
+        high=float(high),
+    )
+
+
+Rows = Sequence[tuple[str, str, Value, Value | None]]
+
+
+def _balanced(rows: Rows, counts: np.ndarray) -> float:
+    """Return the mean over questions of the mean recall over their options, rows weighted by `counts`."""
+    hits: dict[str, dict[Value, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0.0]))
+    for (_, name, truth, said), count in zip(rows, counts, strict=True):
+        cell = hits[name][truth]
+        cell[0] += count * (said == truth)
+        cell[1] += count
+    found = []
+    for options in hits.values():
+        recalls = [hit / total for hit, total in options.values() if total]
+        if len(recalls) > 1:
+            found.append(np.mean(recalls))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _ranked(rows: Rows, counts: np.ndarray) -> float:
+    """Return Spearman's correlation, rows repeated by `counts`."""
+    both = [(truth, said) for (_, _, truth, said), n in zip(rows, counts, strict=True) for _ in range(n)]
+    pairs = np.array([(t, s) for t, s in both if s is not None], float)
+    if len(pairs) < 3 or (pairs == pairs[0]).all(axis=0).any():
+        return float("nan")
+    return float(np.corrcoef(average_ranks(pairs[:, 0]), average_ranks(pairs[:, 1]))[0, 1])
+
+
+def table(scores: Sequence[Score]) -> str:
+    """Return the scores as lines of text, a cell each."""
+    lines = [
+        f"{s.dataset:15} {s.task:8} {s.representation:17} {s.strategy:21} n {s.asked:4} parsed {s.parsed:.3f} "
+        f"{s.metric} {s.value:.3f} [{s.low:.3f}, {s.high:.3f}]"
+        for s in sorted(scores, key=lambda s: (s.task, s.representation, s.strategy, s.dataset))
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,92 @@
+"""The file that says how a model is trained, and what is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aqa.config import MediaProfile, Section, load_yaml, parse
+from aqa.training.blocks import FIRST_SEED, Block, Wanted, read_block, write_block
+from aqa.training.corpus import Course
+from aqa.training.network import Shape, make
+from aqa.training.pixels import Sizes
+from aqa.training.settings import Recipe
+from aqa.training.vocabulary import texts_of
+
+if TYPE_CHECKING:
+    from aqa.training.trainer import Trainer
+
+Report = Callable[[int, int], None]
+
+
+class Plan(Section):
+    """A training's file."""
+
+    seed: int = Field(0, ge=0, description="Of weights, batches and variations of pictures.")
+    rounds: int = Field(ge=1, description="Blocks of each dataset.")
+    held_out: tuple[int, ...] = Field((), description="Rounds that are evaluated on, not trained on.")
+    blocks: dict[str, dict[str, int]] = Field(description="Dataset -> sizes of its embedded data in a block.")
+    profile: MediaProfile = Field(description="Which frames of a clip the model sees.")
+    pixels: Sizes = Field(Sizes(), description="Fewest and most pixels of images and videos.")
+    shape: Shape = Field(Shape(), description="Widths and depths of the network.")
+    recipe: Recipe = Field(Recipe(), description="How long and how fast.")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a training's file.
+
+    Raises:
+        UserError: it is not one; names the place.
+    """
+    return parse(Plan, load_yaml(path), str(path))
+
+
+def block_folder(folder: Path, dataset: str, number: int) -> Path:
+    """Return where a round's block of a dataset lies."""
+    return folder / f"{dataset}-{number:03d}"
+
+
+def write_blocks(plan: Plan, folder: Path, dataset: str, report: Report) -> None:
+    """Make the blocks of a dataset that are not there yet."""
+    for number in range(plan.rounds):
+        wanted = Wanted(dataset, FIRST_SEED + number, plan.blocks[dataset], plan.profile, plan.pixels)
+        write_block(block_folder(folder, dataset, number), wanted)
+        report(number + 1, plan.rounds)
+
+
+def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
+    """Return the blocks that are trained on, or those that are not.
+
+    Raises:
+        UserError: a block is not there.
+    """
+    numbers = [n for n in range(plan.rounds) if (n in plan.held_out) == held_out]
+    return [read_block(block_folder(folder, dataset, n)) for dataset in plan.blocks for n in numbers]
+
+
+def untrained(plan: Plan, folder: Path, course: Course) -> None:
+    """Write the untrained model; one that is there is kept."""
+    if not (folder / "model.safetensors").is_file():
+        make(folder, texts_of(course), plan.shape, plan.pixels, plan.seed)
+
+
+def trainer(plan: Plan, start: Path, course: Course, out: Path) -> Trainer:
+    """Return a trainer that goes on from the checkpoint in `out`, if there is one."""
+    from aqa.training.trainer import STATE, Trainer
+
+    found = Trainer(start, course, plan.recipe, plan.seed)
+    if (out / STATE).is_file():
+        found.load(out)
+    return found
+
+
+def courses(plan: Plan, folder: Path) -> tuple[Course, Course]:
+    """Return what is taught, and what is only asked about."""
+    taught = Course.of(read_blocks(plan, folder, held_out=False))
+    held: Sequence[Block] = read_blocks(plan, folder, held_out=True)
+    asked = Course.of(held, orders=1)
+    asked.ranges, asked.words = taught.ranges, taught.words
+    return taught, asked

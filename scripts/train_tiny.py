@@ -1,0 +1,89 @@
+"""Train a small Qwen3-VL on embedded data of other seeds: blocks of data, training, evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from aqa import cli
+from aqa.errors import UserError
+from aqa.files import write_jsonl
+from aqa.training import recipe
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", choices=("blocks", "train", "evaluate"))
+    parser.add_argument("--plan", type=Path, required=True, help="file that says how the model is trained")
+    parser.add_argument("--blocks", type=Path, required=True, help="folder of the blocks of data")
+    parser.add_argument("--dataset", help="blocks: which dataset's")
+    parser.add_argument("--out", type=Path, help="train: folder of checkpoints, which training goes on from")
+    parser.add_argument("--steps", type=int, help="train: stop after this step (to go on later)")
+    parser.add_argument("--model", type=Path, help="evaluate: folder of the model")
+    parser.add_argument("--samples", type=int, default=24, help="evaluate: of each cell; four times so of base")
+    parser.add_argument("--done", type=Path, help="file to write at the end (evaluate: the scores, as JSON)")
+    parser.add_argument("--log", type=Path, help="log file")
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Do one of the three."""
+    plan = recipe.read_plan(args.plan)
+    if args.work == "blocks":
+        if args.dataset not in plan.blocks:
+            raise UserError(f"--dataset: {args.plan} has no blocks of '{args.dataset}'")
+        recipe.write_blocks(plan, args.blocks, args.dataset, cli.progress(f"blocks of {args.dataset}"))
+        if args.done:
+            args.done.write_text(f"{plan.rounds}\n")
+    elif args.work == "train":
+        train(args, plan)
+    else:
+        evaluate(args, plan)
+
+
+def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
+    """Train to the last step, from where the last run stopped."""
+    import torch
+
+    torch.set_num_threads(1)
+    taught, _ = recipe.courses(plan, args.blocks)
+    recipe.untrained(plan, args.out / "init", taught)
+    trainer = recipe.trainer(plan, args.out / "init", taught, args.out)
+    cli.log.info("%d clips; from step %d of %d", len(taught.shown), trainer.step, plan.recipe.steps)
+    show = cli.progress("steps")
+    last = time.monotonic()
+
+    def report(now: object, seconds: float) -> None:
+        nonlocal last
+        show(trainer.step, plan.recipe.steps)
+        if time.monotonic() - last > 60 and not sys.stderr.isatty():
+            cli.log.info("step %d: %s (%.2f s a step)", trainer.step, trainer.means, seconds)
+            last = time.monotonic()
+
+    trainer.run(args.out, report, plan.recipe.steps if args.steps is None else args.steps)
+    cli.log.info("step %d: %s", trainer.step, trainer.means)
+
+
+def evaluate(args: argparse.Namespace, plan: recipe.Plan) -> None:
+    """Ask a model about held-out clips and print what each cell scores."""
+    import torch
+
+    from aqa.training.evaluate import evaluate as ask
+    from aqa.training.evaluate import plan as cells
+    from aqa.training.evaluate import table
+
+    torch.set_num_threads(1)
+    _, held = recipe.courses(plan, args.blocks)
+    asked = cells(held, args.samples, 4 * args.samples)
+    scores = ask(args.model, held, asked, 160, cli.progress("questions"))
+    cli.log.info("held-out clips (seeds from %d on):\n%s", recipe.FIRST_SEED, table(scores))
+    if args.done:
+        write_jsonl(args.done, scores)
+
+
+if __name__ == "__main__":
+    ARGUMENTS = arguments()
+    cli.run(lambda: main(ARGUMENTS), ARGUMENTS.log)

@@ -1,0 +1,126 @@
+"""The training of the small model: data apart from the benchmark's, the backend's own prompts, and resuming."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+from aqa.errors import UserError
+from aqa.models._transformers_qwen import QwenPrompts, VideoSettings
+from aqa.models.transformers import Options
+from aqa.training import recipe
+from aqa.training.blocks import FIRST_SEED, Wanted, write_block
+from aqa.training.corpus import Course
+from aqa.training.draw import draw_rows, picture
+from aqa.training.evaluate import evaluate, plan
+from aqa.training.lean import Lean, patches
+from aqa.training.packing import Packer
+from aqa.training.pixels import FACTOR, Sizes, shown_size
+from aqa.training.settings import Mix
+from aqa.training.trainer import Trainer
+
+pytestmark = pytest.mark.transformers
+
+PLAN = {
+    "rounds": 2,
+    "held_out": [1],
+    "blocks": {
+        "llm-fms": {"subjects": 6},
+        "fitness-aqa": {"train": 8, "val": 0, "test": 8, "unlabeled": 0, "drawn": 4},
+        "mtl-aqa": {"train": 1, "test": 3, "train_dives": 2, "test_dives": 2, "drawn": 4},
+    },
+    "profile": {"max_frames": 4},
+    "shape": {"hidden": 64, "layers": 3, "heads": 2, "inner": 64, "vision_hidden": 64, "vision_depth": 2}
+    | {"vision_heads": 2, "vision_inner": 64, "deepstack": [0], "vocabulary": 600},
+    "recipe": {"steps": 6, "batch": 2, "every": 100, "silent": 0.2, "mix": {"compare": 0.3, "in_context": 0.2}},
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[recipe.Plan, Path, Course, Course]:
+    folder = tmp_path_factory.mktemp("training")
+    file = folder / "plan.yaml"
+    file.write_text(yaml.safe_dump(PLAN))
+    read = recipe.read_plan(file)
+    for dataset in read.blocks:
+        recipe.write_blocks(read, folder / "blocks", dataset, lambda _done, _all: None)
+    taught, held = recipe.courses(read, folder / "blocks")
+    recipe.untrained(read, folder / "init", taught)
+    return read, folder, taught, held
+
+
+def test_the_benchmarks_seeds_are_refused(tmp_path: Path, made: tuple) -> None:
+    read = made[0]
+    wanted = Wanted("llm-fms", FIRST_SEED - 1, {"subjects": 3}, read.profile, read.pixels)
+    with pytest.raises(UserError, match="apart from the benchmark's"):
+        write_block(tmp_path / "block", wanted)
+    assert not (tmp_path / "block").exists()
+
+
+@pytest.mark.parametrize(("height", "width"), [(320, 256), (256, 320), (192, 256), (240, 320), (64, 40), (33, 900)])
+@pytest.mark.parametrize("frames", [1, 3, 8])
+def test_pictures_are_as_large_as_the_processors_make_them(height: int, width: int, frames: int) -> None:
+    sizes = Sizes()
+    settings = VideoSettings(*sizes.video, 16, 2, 2, (0.5,) * 3, (0.5,) * 3)
+    count = frames + (frames % 2 if frames < 2 else 0)
+    assert shown_size(sizes, frames, height, width, video=True) == settings.resized(count, height, width)
+    shown = shown_size(sizes, 1, height, width, video=False)
+    assert shown == smart_resize(height, width, FACTOR, *sizes.image)
+
+
+@pytest.mark.parametrize("mix", [Mix(compare=0, in_context=0), Mix(compare=1), Mix(compare=0, in_context=1)])
+def test_what_is_trained_is_what_the_backend_asks(mix: Mix, made: tuple) -> None:
+    _, folder, taught, _ = made
+    start = folder / "init"
+    model = Qwen3VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32).eval()
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.data.normal_(0, 0.06)
+    tokenizer = AutoTokenizer.from_pretrained(start)
+    images = AutoImageProcessor.from_pretrained(start, backend="pil")
+    prompts = QwenPrompts(start, model.config, tokenizer, images, Options(model=str(start), video="video"))
+    packer, lean = Packer(tokenizer), Lean(model)
+    for row in draw_rows(taught, mix, [7], range(5)):
+        frames = [np.array(taught.blocks[key[0]].frames(taught.shown[key])) for key in row.keys]
+        asked = prompts.prepare(row.conversations[0], frames)
+        count = asked.ids.shape[1]
+        batch = packer.batch([packer.row(row.conversations, row.answers, row.grids)])
+        assert torch.equal(batch.ids[0, :count], asked.ids[0])
+        pixels = [torch.from_numpy(patches(picture(taught, key, None)[0])) / 127.5 - 1 for key in row.keys]
+        with torch.no_grad():
+            merged, deep = lean.see(list(zip(pixels, row.grids, strict=True)))
+            layers = [torch.cat(parts) for parts in zip(*deep, strict=True)]
+            mine = lean.head(lean.read(batch, torch.cat(merged), layers))[0, :count]
+            theirs = model(input_ids=asked.ids, attention_mask=torch.ones_like(asked.ids), **asked.inputs)
+        torch.testing.assert_close(mine, theirs.logits[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_resumed_training_ends_like_one_that_ran_through(made: tuple) -> None:
+    read, folder, taught, _ = made
+    whole = Trainer(folder / "init", taught, read.recipe)
+    whole.run(folder / "whole", lambda _now, _seconds: None, 6)
+    half = Trainer(folder / "init", taught, read.recipe)
+    half.run(folder / "half", lambda _now, _seconds: None, 3)
+    again = recipe.trainer(read, folder / "init", taught, folder / "half")
+    assert again.step == 3
+    again.run(folder / "half", lambda _now, _seconds: None, 6)
+    assert all(torch.equal(a, b) for a, b in zip(whole.masters, again.masters, strict=True))
+    first = Trainer(folder / "init", taught, read.recipe)
+    assert any(not torch.equal(a, b) for a, b in zip(whole.masters, first.masters, strict=True))
+
+
+def test_every_cell_of_the_held_out_clips_is_asked_and_scored(made: tuple) -> None:
+    _, folder, _, held = made
+    asked = plan(held, 2, 3)
+    scores = evaluate(folder / "init", held, asked, 12, lambda _done, _all: None)
+    assert {score.dataset for score in scores} == set(PLAN["blocks"])
+    assert {score.task for score in scores} == {"judge", "compare"}
+    assert sum(score.asked for score in scores) == len(asked)
+    assert all(0 <= score.parsed <= 1 for score in scores)
