@@ -23,7 +23,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="train: folder of checkpoints, which training goes on from")
     parser.add_argument("--steps", type=int, help="train: stop after this step (to go on later)")
     parser.add_argument("--model", type=Path, help="evaluate: folder of the model")
-    parser.add_argument("--samples", type=int, default=24, help="evaluate: of each cell; four times so of base")
+    parser.add_argument(
+        "--samples", type=int, default=24, help="evaluate: of each cell; four times so of base"
+    )
     parser.add_argument("--done", type=Path, help="file to write at the end (evaluate: the scores, as JSON)")
     parser.add_argument("--log", type=Path, help="log file")
     return parser.parse_args()
@@ -56,7 +58,7 @@ def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
     show = cli.progress("steps")
     last = time.monotonic()
 
-    def report(now: object, seconds: float) -> None:
+    def report(_now: object, seconds: float) -> None:
         nonlocal last
         show(trainer.step, plan.recipe.steps)
         if time.monotonic() - last > 60 and not sys.stderr.isatty():

@@ -38,7 +38,13 @@ PLAN = {
     "profile": {"max_frames": 4},
     "shape": {"hidden": 64, "layers": 3, "heads": 2, "inner": 64, "vision_hidden": 64, "vision_depth": 2}
     | {"vision_heads": 2, "vision_inner": 64, "deepstack": [0], "vocabulary": 600},
-    "recipe": {"steps": 6, "batch": 2, "every": 100, "silent": 0.2, "mix": {"compare": 0.3, "in_context": 0.2}},
+    "recipe": {
+        "steps": 6,
+        "batch": 2,
+        "every": 100,
+        "silent": 0.2,
+        "mix": {"compare": 0.3, "in_context": 0.2},
+    },
 }
 
 
@@ -63,7 +69,9 @@ def test_the_benchmarks_seeds_are_refused(tmp_path: Path, made: tuple) -> None:
     assert not (tmp_path / "block").exists()
 
 
-@pytest.mark.parametrize(("height", "width"), [(320, 256), (256, 320), (192, 256), (240, 320), (64, 40), (33, 900)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(320, 256), (256, 320), (192, 256), (240, 320), (64, 40), (33, 900)]
+)
 @pytest.mark.parametrize("frames", [1, 3, 8])
 def test_pictures_are_as_large_as_the_processors_make_them(height: int, width: int, frames: int) -> None:
     sizes = Sizes()

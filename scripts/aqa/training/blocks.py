@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from aqa.config import MediaProfile, Pose
+from aqa.config import MediaProfile, Pose, Representation
 from aqa.datasets import load_metadata
 from aqa.datasets.index import index
 from aqa.errors import UserError
@@ -53,7 +53,7 @@ class Shown(Record):
     """
 
     sample_id: str
-    representation: str
+    representation: Representation
     offset: int
     shape: tuple[int, int, int]
     timestamps: tuple[float, ...]
@@ -95,7 +95,7 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A block to be made: a seed's embedded data of some sizes, in the frames and pixels that a model sees."""
+    """A block to be made: a seed's embedded data, in the frames and pixels that a model sees."""
 
     dataset: str
     seed: int

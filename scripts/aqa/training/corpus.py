@@ -130,7 +130,7 @@ class Course:
         self.words = {fact: tuple(sorted(v)) for fact, v in words.items()}
         for name, clips in self.by_dataset.items():
             counts: Counter[tuple[str, ...]] = Counter()
-            classes = {}
+            classes: dict[tuple[int, str], list[tuple[str, ...]]] = {}
             for clip in clips:
                 for sample_id in self.sharing[clip]:
                     sample = self.samples[clip[0], sample_id]
@@ -174,7 +174,7 @@ class Course:
             timestamps=shown.timestamps,
         )
 
-    def representations(self, number: int, clip: str) -> list[str]:
+    def representations(self, number: int, clip: str) -> list[Representation]:
         """Return the representations in which a clip is there."""
         names = self.datasets[self.blocks[number].dataset].metadata.representations
         return [name for name in names if (number, clip, name) in self.shown]

@@ -36,7 +36,7 @@ class Drawn:
 
 
 def draw_rows(course: Course, mix: Mix, seeds: Sequence[int], rows: Sequence[int]) -> list[Drawn]:
-    """Draw the rows of a batch: all judge a clip, all compare two, or all have examples, to be of like length.
+    """Draw the rows of a batch: all judge a clip, all compare two, or all have examples, to be alike long.
 
     Row n follows from (`seeds`, n), so that processes can share a batch.
     """

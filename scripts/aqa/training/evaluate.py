@@ -11,6 +11,7 @@ import numpy as np
 
 from aqa.config import Representation
 from aqa.models import _transformers_weights as weights
+from aqa.models._sampling import Scalar
 from aqa.models.transformers import Options
 from aqa.prompts import load_strategy, strategies
 from aqa.prompts.compare import FIRST, ITEM, SECOND, question
@@ -27,7 +28,7 @@ Progress = Callable[[int, int], None]
 class Score(Record):
     """What a cell scored: share of usable answers, and balanced accuracy or Spearman with a 95 % interval.
 
-    The interval is the percentile bootstrap over clips. Unusable answers are wrong; of scores, they are left out.
+    The interval is the percentile bootstrap over clips. Unusable choices are wrong, unusable scores left out.
     """
 
     dataset: str
@@ -113,7 +114,7 @@ def evaluate(
     from aqa.models._transformers_engine import Engine
 
     options = Options(model=str(folder), video="video", device="cpu")
-    sampling: dict[str, str | int | float | bool | None] = {"temperature": 0, "max_tokens": most_tokens}
+    sampling: dict[str, Scalar] = {"temperature": 0, "max_tokens": most_tokens}
     source = weights.Weights(str(folder), None, code=False, local_files_only=True, place="evaluate")
     engine = Engine(folder, source, options, sampling, "evaluate")
     told: dict[tuple[str, str, str, str], list[tuple[Asked, dict[str, Value | None]]]] = defaultdict(list)
@@ -202,7 +203,7 @@ def _ranked(rows: Rows, counts: np.ndarray) -> float:
 def table(scores: Sequence[Score]) -> str:
     """Return the scores as lines of text, a cell each."""
     lines = [
-        f"{s.dataset:15} {s.task:8} {s.representation:17} {s.strategy:21} n {s.asked:4} parsed {s.parsed:.3f} "
+        f"{s.dataset:15} {s.task:7} {s.representation:17} {s.strategy:21} n {s.asked:4} parsed {s.parsed:.3f} "
         f"{s.metric} {s.value:.3f} [{s.low:.3f}, {s.high:.3f}]"
         for s in sorted(scores, key=lambda s: (s.task, s.representation, s.strategy, s.dataset))
     ]

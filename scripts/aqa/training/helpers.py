@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,10 +16,10 @@ from aqa.training.pixels import TEMPORAL
 JOINTS = 17
 TARGETS = JOINTS * TEMPORAL
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
-class Helpers(torch.nn.Module):
+class Helpers(torch.nn.Module):  # type: ignore[misc]
     """`place`: from each merged token, for each joint whether it lies there and where exactly. `recall`: the
     joints from a middle layer of the decoder. `judge`: planted facts and truths from a later one."""
 
@@ -56,14 +57,21 @@ class Helpers(torch.nn.Module):
             return told.sum() * 0.0
         return functional.smooth_l1_loss(told[known], 2 * true[..., :2][known] - 1, beta=0.1)
 
-    def judging(self, states: Tensor, facts: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the loss of telling facts (clips, facts) after each clip; the second tensor is a mask."""
+    def judging(self, states: Tensor, facts: tuple[Tensor, Tensor], groups: Sequence[int]) -> Tensor:
+        """Return the loss of telling facts after each temporal group, the later the heavier.
+
+        `states` are those of all groups; `facts` (clips, facts) and a mask of those known; `groups` how many
+        groups each clip has.
+        """
         true, known = facts
+        owner = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(list(groups)))
+        share = torch.cat([torch.arange(1, count + 1) / count for count in groups])
+        weights = known[owner] * share[:, None] ** 2
         if not known.any():
             return states.sum() * 0.0
         told = self.judge(states).float()
-        loss = functional.smooth_l1_loss(told, true, reduction="none", beta=0.3)
-        return (loss * known).sum() / known.sum()
+        loss = functional.smooth_l1_loss(told, true[owner], reduction="none", beta=0.3)
+        return (loss * weights).sum() / weights.sum()
 
 
 class FactTable:

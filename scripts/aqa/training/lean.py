@@ -6,7 +6,7 @@ A test compares its logits with those of transformers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional
 from aqa.training.packing import Batch, Grid
 from aqa.training.pixels import MERGE, PATCH, TEMPORAL
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
 def patches(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -68,10 +68,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of rows: `ids` (b, t), `positions` (3, b, t), `mask` (b, 1, t, t), `visual` and `labels` (b, t).
+    """Tensors of rows: `ids`, `visual` and `labels` (b, t), `positions` (3, b, t), `mask` (b, 1, t, t).
 
-    `ends`: (row, place) of each temporal group's closing token, in the order of the groups; `last`: those of
-    each clip's last one.
+    `ends`: (row, place) of the token that closes each temporal group, in the order of the groups.
     """
 
     ids: torch.Tensor
@@ -80,7 +79,6 @@ class Batch:
     visual: torch.Tensor
     labels: torch.Tensor
     ends: torch.Tensor
-    last: torch.Tensor
 
 
 class Packer:
@@ -177,7 +175,6 @@ class Packer:
             visual=(ids == self.image) | (ids == self.video),
             labels=labels,
             ends=torch.tensor([(p, e) for p, row in enumerate(rows) for clip in row.ends for e in clip]),
-            last=torch.tensor([(p, clip[-1]) for p, row in enumerate(rows) for clip in row.ends]),
         )
 
 

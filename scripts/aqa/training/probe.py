@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from aqa.config import Representation
+from aqa.scoring.metrics import spearman
 from aqa.training.corpus import Course, taught
 from aqa.training.draw import Drawn
 from aqa.training.packing import grid_of
@@ -19,7 +20,7 @@ BATCH = 16
 DIGITS = 4
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def probe(
     trainer: Trainer,
     held: Course,
@@ -64,18 +65,14 @@ def _dataset(
                 hits[t].append(t == s)
             scores[question] = float(np.mean([np.mean(h) for h in hits.values()]))
         else:
-            ranks = [np.argsort(np.argsort(np.array(v) + 1e-9 * np.arange(len(v)))) for v in (true, said)]
-            scores[question] = float(np.corrcoef(*ranks)[0, 1])
+            scores[question] = spearman(true, said).value
     return scores
 
 
 def _ask(
-    trainer: Trainer,
-    held: Course,
-    chosen: list[tuple[int, str]],
-    representation: Representation,
-    strategy: str,
+    trainer: Trainer, held: Course, chosen: list[tuple[int, str]], asked: tuple[Representation, str]
 ) -> list[tuple[str, Any, Any]]:
+    representation, strategy = asked
     rows, samples = [], []
     for number, sample_id in chosen:
         lesson = held.judge(number, sample_id, strategy, representation)
@@ -100,7 +97,7 @@ def _ask(
     said = trainer.lean.head(hidden).argmax(-1)
     tell = trainer.weights[batch.labels.clamp(min=0)].eq(1.0) & (batch.labels >= 0)
     decode = trainer.tokenizer.decode
-    keys = {f'"{q.item}"' for s in samples for q in s.questions}
+    keys = {" ", *(f'"{q.item}"' for s in samples for q in s.questions)}
     for row, sample in enumerate(samples):
         places = [
             p for p in tell[row].nonzero()[:, 0].tolist() if decode([int(batch.labels[row, p])]) not in keys
@@ -128,7 +125,7 @@ def _digits(trainer: Trainer, batch: Any, flat: torch.Tensor, layers: list[torch
     visual = (ids == trainer.packer.image) | (ids == trainer.packer.video)
     told = [""] * rows
     for place in range(DIGITS):
-        step = type(batch)(ids, positions, mask, visual, ids, batch.ends, batch.last)
+        step = type(batch)(ids, positions, mask, visual, ids, batch.ends)
         hidden = trainer.lean.read(step, flat, layers)
         at = torch.tensor([length + place for length in lengths])
         new = trainer.lean.head(hidden[torch.arange(rows), at]).argmax(-1)

@@ -62,6 +62,14 @@ class Trainer:
         parameters = [*self.model.parameters(), *self.helpers.parameters()]
         self.parameters = list({id(p): p for p in parameters}.values())
         self.masters = [p.detach().float().clone().requires_grad_() for p in self.parameters]
+        counts = [p.numel() for p in self.parameters]
+        self._small = torch.zeros(sum(counts), dtype=torch.bfloat16)
+        self._large = torch.zeros(sum(counts))
+        self._places = [
+            part.view_as(p) for part, p in zip(self._small.split(counts), self.parameters, strict=True)
+        ]
+        for master, part in zip(self.masters, self._large.split(counts), strict=True):
+            master.grad = part.view_as(master)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [p for p in self.masters if p.ndim > 1], "weight_decay": recipe.weight_decay},
@@ -115,12 +123,13 @@ class Trainer:
         flat = torch.cat(merged)
         layers = [torch.cat(parts) for parts in zip(*deep, strict=True)]
         hidden = self.lean.read(batch, flat, layers, taps, None if text else 3)
-        ends, last = batch.ends, batch.last
+        grids = [grid for _, grid in clips]
+        row, place = batch.ends[:, 0], batch.ends[:, 1]
+        told = self.helpers.judging(taps[2][row, place], self.facts.of(keys), [grid[0] for grid in grids])
         losses = {
-            "place": recipe.place * self.helpers.placing(merged, [grid for _, grid in clips], joints),
-            "recall": recipe.recall * self.helpers.recalling(taps[1][ends[:, 0], ends[:, 1]], joints),
-            "judge": recipe.judge
-            * self.helpers.judging(taps[2][last[:, 0], last[:, 1]], self.facts.of(keys)),
+            "place": recipe.place * self.helpers.placing(merged, grids, joints),
+            "recall": recipe.recall * self.helpers.recalling(taps[1][row, place], joints),
+            "judge": recipe.judge * told,
         }
         if text:
             known = batch.labels != IGNORED
@@ -142,28 +151,27 @@ class Trainer:
         varied = np.random.default_rng([self.seed, self.step, 2, self.rank])
         losses = self.losses(rows, varied, text=text)
         sum(losses.values(), torch.zeros(())).backward()
-        for small, master in zip(self.parameters, self.masters, strict=True):
-            master.grad = None if small.grad is None else small.grad.float()
-            small.grad = None
-        self._share()
-        torch.nn.utils.clip_grad_norm_([m for m in self.masters if m.grad is not None], 1.0)
+        self._gather()
+        torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
         self.optimizer.step()
         with torch.no_grad():
             torch._foreach_copy_(self.parameters, self.masters)
         self.step += 1
         self.means.add({name: float(loss.detach()) for name, loss in losses.items()})
 
-    def _share(self) -> None:
-        """Average the gradients over the processes that train together."""
-        if self.ranks == 1:
-            return
-        grads = [torch.zeros_like(m) if m.grad is None else m.grad for m in self.masters]
-        flat = torch.cat([grad.flatten() for grad in grads])
-        torch.distributed.all_reduce(flat)
-        flat /= self.ranks
-        parts = flat.split([grad.numel() for grad in grads])
-        for master, part in zip(self.masters, parts, strict=True):
-            master.grad = part.view_as(master)
+    def _gather(self) -> None:
+        """Move the gradients to the masters, averaged over the processes that train together."""
+        for small, place in zip(self.parameters, self._places, strict=True):
+            if small.grad is None:
+                place.zero_()
+            else:
+                place.copy_(small.grad)
+            small.grad = None
+        if self.ranks > 1:
+            torch.distributed.all_reduce(self._small)
+        self._large.copy_(self._small)
+        if self.ranks > 1:
+            self._large /= self.ranks
 
     def _pace(self) -> float:
         recipe = self.recipe

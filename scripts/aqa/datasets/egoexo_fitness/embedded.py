@@ -37,7 +37,7 @@ from aqa.synthetic.figure import figure
 from aqa.synthetic.look import Look, gym_look
 from aqa.synthetic.seeds import generator
 from aqa.synthetic.surface import draw, view
-from aqa.synthetic.track import Track, observe
+from aqa.synthetic.track import Box, Keypoint, Track, observe
 from aqa.synthetic.video import drawn
 from aqa.workers import run_jobs
 
@@ -209,7 +209,7 @@ def render(folder: Path, record: RecordPlan) -> Rendered:
         room = gym.furnish(shared.room, shared.camera, shapes, [])
         prepared = view(shapes, shared.camera, shared.room.light)
         start = count + PAUSE
-        seen = []
+        seen: list[tuple[tuple[Keypoint, ...], Box | None]] = []
         chosen = drawn(len(pose.joints), record.drawn)
         for at in [0] * PAUSE + list(range(len(pose.joints))):
             if at not in chosen:

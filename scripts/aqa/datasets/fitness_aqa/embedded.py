@@ -35,7 +35,7 @@ from aqa.synthetic.look import Look, gym_look
 from aqa.synthetic.motion import intervals
 from aqa.synthetic.seeds import generator, spread
 from aqa.synthetic.surface import Colour, Shape, draw, view
-from aqa.synthetic.track import Track, observe
+from aqa.synthetic.track import Box, Keypoint, Track, observe
 from aqa.synthetic.video import drawn, write_video
 from aqa.workers import run_jobs
 
@@ -273,7 +273,8 @@ def render(folder: Path, clip: ClipPlan, source: Source) -> Rendered:
     room = gym.furnish(source.room, source.camera, shapes, people)
     prepared = view(shapes, source.camera, source.room.light)
     darkroom = scene.Darkroom(source.tone, HEIGHT, WIDTH, rng)
-    seen, pictures = [], []
+    seen: list[tuple[tuple[Keypoint, ...], Box | None]] = []
+    pictures: list[scene.Picture] = []
     chosen = drawn(frames, clip.drawn)
     for index in range(frames):
         if index not in chosen:
