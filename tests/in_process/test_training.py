@@ -1,4 +1,4 @@
-"""The training of the small model: data apart from the benchmark's, the backend's own prompts, and resuming."""
+"""The training of the small model: other data than the benchmark's, the backend's own prompts, resuming."""
 
 from __future__ import annotations
 

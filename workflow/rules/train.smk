@@ -2,8 +2,9 @@
 
 Needs: config/training/tiny-qwen3-vl.yaml and the embedded renderer; no other data. Nothing depends on it: the
 weights that are used lie in resources/tiny-qwen3-vl, and a new training goes to `results/training`.
-Makes: blocks of rendered clips (about 1 GB, one CPU minute each round of a dataset), the checkpoints beside the model, undeclared,
-so that a stopped job goes on where it was, and the scores on rounds that were not trained on.
+Makes: blocks of rendered clips (about 1 GB; a CPU minute for each round of the five datasets), the checkpoints
+beside the model, undeclared, so that a stopped job goes on where it was, and the scores on rounds that were not
+trained on.
 """
 
 TRAINING = "config/training/tiny-qwen3-vl.yaml"
