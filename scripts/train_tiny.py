@@ -54,6 +54,7 @@ def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
     taught, _ = recipe.courses(plan, args.blocks)
     recipe.untrained(plan, args.out / "init", taught)
     trainer = recipe.trainer(plan, args.out / "init", taught, args.out)
+    cli.log.info("training data: sha256 %s", recipe.data_digest(plan, args.blocks))
     cli.log.info("%d clips; from step %d of %d", len(taught.shown), trainer.step, plan.recipe.steps)
     show = cli.progress("steps")
     last = time.monotonic()

@@ -203,7 +203,7 @@ def _ranked(rows: Rows, counts: np.ndarray) -> float:
 def table(scores: Sequence[Score]) -> str:
     """Return the scores as lines of text, a cell each."""
     lines = [
-        f"{s.dataset:14} {s.task:7} {s.representation:16} {s.strategy:21} n {s.asked:4} parsed {s.parsed:.3f} "
+        f"{s.dataset:14} {s.task:7} {s.representation:16} {s.strategy:21} {s.asked:5} parsed {s.parsed:.3f} "
         f"{s.metric} {s.value:.3f} [{s.low:.3f}, {s.high:.3f}]"
         for s in sorted(scores, key=lambda s: (s.task, s.representation, s.strategy, s.dataset))
     ]

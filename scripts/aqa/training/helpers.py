@@ -20,14 +20,19 @@ Tensor: TypeAlias = torch.Tensor
 
 
 class Helpers(torch.nn.Module):  # type: ignore[misc]
-    """`place`: from each merged token, for each joint whether it lies there and where exactly. `recall`: the
-    joints from a middle layer of the decoder. `judge`: planted facts and truths from a later one."""
+    """Linear heads.
+
+    `place`: from each merged token, for each joint whether it lies there and where exactly. `recall` and
+    `pose`: the joints in the picture and about the figure, from a middle layer of the decoder. `judge`: planted
+    facts and truths, from a later one.
+    """
 
     def __init__(self, width: int, facts: int) -> None:
         super().__init__()
         self.place = torch.nn.Linear(width, TARGETS * 3)
         self.recall = torch.nn.Linear(width, TARGETS * 2)
         self.judge = torch.nn.Linear(width, facts)
+        self.pose = torch.nn.Linear(width, TARGETS * 2)
 
     def placing(self, merged: Sequence[Tensor], grids: Sequence[Grid], joints: Sequence[Tensor]) -> Tensor:
         """Return the loss of finding the joints among the merged tokens of each temporal group."""
@@ -55,7 +60,9 @@ class Helpers(torch.nn.Module):  # type: ignore[misc]
         known = true[..., 2] > 0
         if not known.any():
             return told.sum() * 0.0
-        return functional.smooth_l1_loss(told[known], 2 * true[..., :2][known] - 1, beta=0.1)
+        place = functional.smooth_l1_loss(told[known], 2 * true[..., :2][known] - 1, beta=0.1)
+        posed = self.pose(states).float().view(-1, TARGETS, 2)
+        return place + functional.smooth_l1_loss(posed[known], relative(true)[known], beta=0.1)
 
     def judging(self, states: Tensor, facts: tuple[Tensor, Tensor], groups: Sequence[int]) -> Tensor:
         """Return the loss of telling facts after each temporal group, the later the heavier.
@@ -72,6 +79,20 @@ class Helpers(torch.nn.Module):  # type: ignore[misc]
         told = self.judge(states).float()
         loss = functional.smooth_l1_loss(told, true[owner], reduction="none", beta=0.3)
         return (loss * weights).sum() / weights.sum()
+
+
+def relative(joints: Tensor) -> Tensor:
+    """Return joints (groups, frames x 17, 3) about the middle of the figure, in halves of its extent.
+
+    So a small figure's posture weighs as much as a large one's.
+    """
+    each = joints.view(-1, JOINTS, 3)
+    known = (each[..., 2:] > 0).float()
+    count = known.sum(1, keepdim=True).clamp(min=1)
+    middle = (each[..., :2] * known).sum(1, keepdim=True) / count
+    apart = (each[..., :2] - middle) * known
+    extent = apart.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-2)
+    return (apart / extent).view(*joints.shape[:2], 2)
 
 
 class FactTable:

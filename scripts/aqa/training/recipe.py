@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aqa.config import MediaProfile, Section, load_yaml, parse
+from aqa.files import digest
 from aqa.training.blocks import FIRST_SEED, Block, Wanted, read_block, write_block
 from aqa.training.corpus import Course
 from aqa.training.network import Shape, make
@@ -65,6 +67,13 @@ def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
     """
     numbers = [n for n in range(plan.rounds) if (n in plan.held_out) == held_out]
     return [read_block(block_folder(folder, dataset, n)) for dataset in plan.blocks for n in numbers]
+
+
+def data_digest(plan: Plan, folder: Path) -> str:
+    """Return the digest of all data that are trained on."""
+    numbers = [n for n in range(plan.rounds) if n not in plan.held_out]
+    files = [block_folder(folder, dataset, n) / "block.json" for dataset in plan.blocks for n in numbers]
+    return digest([json.loads(file.read_bytes())["files"] for file in files])
 
 
 def untrained(plan: Plan, folder: Path, course: Course) -> None:
