@@ -22,8 +22,8 @@ Tensor: TypeAlias = torch.Tensor
 class Helpers(torch.nn.Module):  # type: ignore[misc]
     """Linear heads.
 
-    `place`: from each merged token, for each joint whether it lies there and where exactly. `recall` and
-    `pose`: the joints in the picture and about the figure, from a middle layer of the decoder. `judge`: planted
+    `place`: from each merged token, for each joint whether it lies there and where exactly. `recall`, `pose`:
+    the joints in the picture, and about the figure, from a middle layer of the decoder. `judge`: planted
     facts and truths, from a later one.
     """
 
