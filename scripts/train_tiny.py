@@ -19,7 +19,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("work", choices=("blocks", "train", "evaluate"))
     parser.add_argument("--plan", type=Path, required=True, help="file that says how the model is trained")
     parser.add_argument("--blocks", type=Path, required=True, help="folder of the blocks of data")
-    parser.add_argument("--dataset", help="blocks: which dataset's")
+    parser.add_argument("--dataset", help="blocks: which dataset's; evaluate: only this one")
     parser.add_argument("--out", type=Path, help="train: folder of checkpoints, which training goes on from")
     parser.add_argument("--steps", type=int, help="train: stop after this step (to go on later)")
     parser.add_argument("--model", type=Path, help="evaluate: folder of the model")
@@ -81,6 +81,8 @@ def evaluate(args: argparse.Namespace, plan: recipe.Plan) -> None:
     torch.set_num_threads(1)
     _, held = recipe.courses(plan, args.blocks)
     asked = cells(held, args.samples, 4 * args.samples)
+    if args.dataset is not None:
+        asked = [one for one in asked if one.cell[0] == args.dataset]
     scores = ask(args.model, held, asked, 160, cli.progress("questions"))
     cli.log.info("held-out clips (seeds from %d on):\n%s", recipe.FIRST_SEED, table(scores))
     if args.done:

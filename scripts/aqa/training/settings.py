@@ -26,10 +26,10 @@ class Mix:
 class Recipe:
     """How long and how fast.
 
-    Of `steps`, the first share `silent` teaches without text, and later a share `wordless` does; the learning
-    rate falls linearly to 2 % over the last share `decay`. `place`, `recall` and `judge` weigh the helpers'
-    losses, `form` the tokens of an answer that are the same in every answer. A checkpoint is written every so
-    many steps.
+    Of `steps`, the first share `silent` teaches without text, and later a share `wordless` does; a share
+    `sight` teaches the vision tower alone, on twice the clips. The learning rate falls linearly to 2 % over
+    the last share `decay`. `place`, `recall` and `judge` weigh the helpers' losses, `form` the tokens of an
+    answer that are the same in every answer. A checkpoint is written every so many steps.
     """
 
     steps: int = 20_000
@@ -39,6 +39,7 @@ class Recipe:
     decay: float = 0.3
     silent: float = 0.02
     wordless: float = 0.1
+    sight: float = 0.0
     place: float = 0.5
     recall: float = 4.0
     judge: float = 2.0

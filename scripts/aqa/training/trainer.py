@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,17 +139,26 @@ class Trainer:
             losses["text"] = (each * weights).sum() / weights.sum()
         return losses
 
+    def placing(self, rows: Sequence[Drawn], rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Return the loss of finding joints in the pictures, for which no text is read."""
+        _, clips, joints, _ = self.batch(rows, rng, answers=False)
+        merged, _ = self.lean.see(clips)
+        grids = [grid for _, grid in clips]
+        return {"place": self.recipe.place * self.helpers.placing(merged, grids, joints)}
+
     def advance(self) -> None:
         """Do one step; everything random in it follows from (seed, step)."""
         recipe = self.recipe
         rng = np.random.default_rng([self.seed, self.step])
-        mine = range(self.rank, recipe.batch, self.ranks)
-        rows = draw_rows(self.course, recipe.mix, [self.seed, self.step], mine)
+        sight = rng.random() < recipe.sight
+        mix = replace(recipe.mix, compare=0.0, in_context=0.0) if sight else recipe.mix
+        mine = range(self.rank, recipe.batch * (1 + sight), self.ranks)
+        rows = draw_rows(self.course, mix, [self.seed, self.step], mine)
         text = self.step >= recipe.silent * recipe.steps and rng.random() >= recipe.wordless
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate * self._pace()
         varied = np.random.default_rng([self.seed, self.step, 2, self.rank])
-        losses = self.losses(rows, varied, text=text)
+        losses = self.placing(rows, varied) if sight else self.losses(rows, varied, text=text)
         sum(losses.values(), torch.zeros(())).backward()
         self._gather()
         torch.nn.utils.clip_grad_norm_(self.masters, 1.0)
