@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--blocks", type=Path, required=True, help="folder of the blocks of data")
     parser.add_argument("--dataset", help="blocks: which dataset's; evaluate: only this one")
     parser.add_argument("--out", type=Path, help="train: folder of checkpoints, which training goes on from")
+    parser.add_argument("--processes", type=int, default=1, help="train: how many share each batch")
     parser.add_argument("--steps", type=int, help="train: stop after this step (to go on later)")
     parser.add_argument("--model", type=Path, help="evaluate: folder of the model")
     parser.add_argument(
@@ -50,10 +53,32 @@ def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
     """Train to the last step, from where the last run stopped."""
     import torch
 
+    if not (args.out / "init" / "model.safetensors").is_file():
+        recipe.untrained(plan, args.out / "init", recipe.courses(plan, args.blocks)[0])
+    if args.processes == 1:
+        train_one(0, args, plan)
+        return
+    if args.processes < 1 or plan.recipe.batch % args.processes:
+        raise UserError(f"--processes {args.processes}: the batch of {plan.recipe.batch} cannot be shared so")
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    with tempfile.TemporaryDirectory() as folder:
+        place = f"file://{folder}/meeting"
+        torch.multiprocessing.spawn(train_one, (args, plan, place), nprocs=args.processes)
+
+
+def train_one(rank: int, args: argparse.Namespace, plan: recipe.Plan, place: str | None = None) -> None:
+    """Train as one of several processes that meet at `place`; the first one writes and reports."""
+    import torch
+
     torch.set_num_threads(1)
+    if place is not None:
+        torch.distributed.init_process_group("gloo", place, rank=rank, world_size=args.processes)
+        cli.setup(args.log if rank == 0 else None)
     taught, _ = recipe.courses(plan, args.blocks)
-    recipe.untrained(plan, args.out / "init", taught)
-    trainer = recipe.trainer(plan, args.out / "init", taught, args.out)
+    trainer = recipe.trainer(plan, taught, args.out, (rank, args.processes))
+    if rank:
+        trainer.run(args.out, lambda _now, _seconds: None, args.steps or plan.recipe.steps)
+        return
     cli.log.info("training data: sha256 %s", recipe.data_digest(plan, args.blocks))
     cli.log.info("%d clips; from step %d of %d", len(taught.shown), trainer.step, plan.recipe.steps)
     show = cli.progress("steps")
@@ -66,19 +91,16 @@ def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
             cli.log.info("step %d: %s (%.2f s a step)", trainer.step, trainer.means, seconds)
             last = time.monotonic()
 
-    trainer.run(args.out, report, plan.recipe.steps if args.steps is None else args.steps)
+    trainer.run(args.out, report, args.steps or plan.recipe.steps)
     cli.log.info("step %d: %s", trainer.step, trainer.means)
 
 
 def evaluate(args: argparse.Namespace, plan: recipe.Plan) -> None:
     """Ask a model about held-out clips and print what each cell scores."""
-    import torch
-
     from aqa.training.evaluate import evaluate as ask
     from aqa.training.evaluate import plan as cells
     from aqa.training.evaluate import table
 
-    torch.set_num_threads(1)
     _, held = recipe.courses(plan, args.blocks)
     asked = cells(held, args.samples, 4 * args.samples)
     if args.dataset is not None:

@@ -1,46 +1,44 @@
-"""The model in the box, trained from nothing: `snakemake train_tiny`, and `snakemake evaluate_tiny`.
+"""A small model, trained from nothing: `snakemake train_tiny`, and `snakemake evaluate_tiny`.
 
-Needs: config/training/tiny-qwen3-vl.yaml and the embedded renderer; no other data. Nothing depends on it: the
-weights that are used lie in resources/tiny-qwen3-vl, and a new training goes to `results/training`.
-Makes: blocks of rendered clips (about 1 GB; a CPU minute for each round of the five datasets), the checkpoints
+Needs: config/training/tiny-qwen3-vl.yaml and the embedded renderer; no other data. Nothing depends on it:
+config/models/tiny-qwen3-vl.yaml names the folder `results/training/model`.
+Makes: blocks of rendered clips (about 2 GB; a CPU minute for each round of the five datasets), the checkpoints
 beside the model, undeclared, so that a stopped job goes on where it was, and the scores on rounds that were not
-trained on.
+trained on. The rules carry no digest of the code: hours of training are not begun anew because a file changed.
 """
 
-TRAINING = "config/training/tiny-qwen3-vl.yaml"
+from aqa.config import load_yaml
+
+TRAINING = str(ROOT / "config/training/tiny-qwen3-vl.yaml")
 TRAINED = f"{RESULTS}/training"
+BLOCKS = expand(f"{TRAINED}/blocks/{{taught}}.done", taught=load_yaml(Path(TRAINING))["blocks"])
 
 
-for dataset in PLAN.config.datasets:
-
-    rule:
-        """Render a dataset's embedded data of other seeds than the benchmark's, as the model sees them."""
-        name:
-            f"training_blocks_{dataset}"
-        input:
-            workflow.source_path(f"../../{TRAINING}"),
-        output:
-            f"{TRAINED}/blocks/{dataset}.done",
-        log:
-            f"{LOGS}/training/{dataset}.log",
-        conda:
-            "../../envs/transformers.yaml"
-        resources:
-            mem_mb=3000,
-            runtime=120,
-        params:
-            dataset=dataset,
-            blocks=f"{TRAINED}/blocks",
-        shell:
-            "python $AQA/train_tiny.py blocks --plan {input:q} --blocks {params.blocks:q}"
-            " --dataset {params.dataset} --done {output:q} --log {log:q}"
+rule training_blocks:
+    """Render a dataset's embedded data of other seeds than the benchmark's, as the model sees them."""
+    input:
+        TRAINING,
+    output:
+        f"{TRAINED}/blocks/{{taught}}.done",
+    log:
+        f"{LOGS}/training/blocks/{{taught}}.log",
+    conda:
+        "../../envs/transformers.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        blocks=f"{TRAINED}/blocks",
+    shell:
+        "python $AQA/train_tiny.py blocks --plan {input:q} --blocks {params.blocks:q}"
+        " --dataset {wildcards.taught} --done {output:q} --log {log:q}"
 
 
 rule train_tiny:
     """Train the small model on the blocks; a stopped job goes on from its last checkpoint."""
     input:
-        plan=workflow.source_path(f"../../{TRAINING}"),
-        blocks=expand(f"{TRAINED}/blocks/{{dataset}}.done", dataset=PLAN.config.datasets),
+        plan=TRAINING,
+        blocks=BLOCKS,
     output:
         f"{TRAINED}/model/model.safetensors",
     log:
@@ -54,16 +52,16 @@ rule train_tiny:
         blocks=f"{TRAINED}/blocks",
         out=TRAINED,
     shell:
-        "python $AQA/train_tiny.py train --plan {input.plan:q} --blocks {params.blocks:q} --out {params.out:q}"
-        " --log {log:q}"
+        "python $AQA/train_tiny.py train --plan {input.plan:q} --blocks {params.blocks:q}"
+        " --out {params.out:q} --log {log:q}"
 
 
 rule evaluate_tiny:
-    """Ask the model in the box about clips of seeds, bodies and cameras that it was not trained on."""
+    """Ask the small model about clips of seeds, bodies and cameras that it was not trained on."""
     input:
-        plan=workflow.source_path(f"../../{TRAINING}"),
-        blocks=expand(f"{TRAINED}/blocks/{{dataset}}.done", dataset=PLAN.config.datasets),
-        model=workflow.source_path("../../resources/tiny-qwen3-vl/model.safetensors"),
+        plan=TRAINING,
+        blocks=BLOCKS,
+        model=rules.train_tiny.output,
     output:
         f"{TRAINED}/scores.jsonl",
     log:
@@ -75,7 +73,7 @@ rule evaluate_tiny:
         runtime=120,
     params:
         blocks=f"{TRAINED}/blocks",
-        model=lambda wildcards, input: str(Path(input.model).parent),
+        model=f"{TRAINED}/model",
     shell:
         "python $AQA/train_tiny.py evaluate --plan {input.plan:q} --blocks {params.blocks:q}"
         " --model {params.model:q} --done {output:q} --log {log:q}"

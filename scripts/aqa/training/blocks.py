@@ -140,13 +140,21 @@ def read_block(folder: Path) -> Block:
     Raises:
         UserError: it is not finished, or damaged.
     """
-    done = json.loads((folder / "block.json").read_bytes())
+    try:
+        done = json.loads((folder / "block.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no finished block ({error}); make the blocks first") from None
     check_seed(done["seed"])
+    size = (folder / "pixels.bin").stat().st_size if (folder / "pixels.bin").is_file() else 0
+    shown = tuple(read_jsonl(folder / "clips.jsonl", Shown))
+    if size != sum(3 * int(np.prod(clip.shape)) for clip in shown):
+        raise UserError(
+            f"{folder}: pixels.bin is not what clips.jsonl says; delete the folder and make it again"
+        )
     samples = tuple(read_jsonl(folder / "samples.jsonl", Sample))
     firsts: dict[object, str] = {}
     clip_of = {sample.sample_id: firsts.setdefault(_content(sample), sample.sample_id) for sample in samples}
     pixels = np.memmap(folder / "pixels.bin", np.uint8, "r")
-    shown = tuple(read_jsonl(folder / "clips.jsonl", Shown))
     return Block(done["dataset"], done["seed"], samples, shown, pixels, clip_of)
 
 

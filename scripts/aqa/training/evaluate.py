@@ -1,4 +1,4 @@
-"""What a trained model scores on held-out clips, asked through the backend that the workflow uses."""
+"""What a trained model scores on held-out clips, asked through the backend `numpy`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from aqa.config import Representation
-from aqa.models import _transformers_weights as weights
+from aqa.models._numpy_engine import NumpyEngine
 from aqa.models._sampling import Scalar
-from aqa.models.transformers import Options
+from aqa.models._weights import Weights
+from aqa.models.numpy import Options
 from aqa.prompts import load_strategy, strategies
 from aqa.prompts.compare import FIRST, ITEM, SECOND, question
 from aqa.records import Question, Record, Request, Value
@@ -111,12 +112,10 @@ def evaluate(
     folder: Path, held: Course, asked: Sequence[Asked], most_tokens: int, progress: Progress
 ) -> list[Score]:
     """Ask a model greedily and return what each cell scored."""
-    from aqa.models._transformers_engine import Engine
-
-    options = Options(model=str(folder), video="video", device="cpu")
+    options = Options(model=str(folder))
     sampling: dict[str, Scalar] = {"temperature": 0, "max_tokens": most_tokens}
-    source = weights.Weights(str(folder), None, code=False, local_files_only=True, place="evaluate")
-    engine = Engine(folder, source, options, sampling, "evaluate")
+    source = Weights(str(folder), None, code=False, local_files_only=True, place="evaluate")
+    engine = NumpyEngine(folder, source, options, sampling, "evaluate")
     told: dict[tuple[str, str, str, str], list[tuple[Asked, dict[str, Value | None]]]] = defaultdict(list)
     for number, one in enumerate(asked, start=1):
         frames = [np.array(held.blocks[key[0]].frames(held.shown[key])) for key in one.lesson.clips]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aqa.files import write_text
-from aqa.training.pixels import MERGE, PATCH, TEMPORAL, Sizes
+from aqa.training.pixels import MEAN, MERGE, PATCH, STD, TEMPORAL, Sizes
 
 SPECIAL = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"),
@@ -176,8 +176,8 @@ def _processors(sizes: Sizes) -> dict[str, dict[str, Any]]:
         "patch_size": PATCH,
         "merge_size": MERGE,
         "temporal_patch_size": TEMPORAL,
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5],
+        "image_mean": list(MEAN),
+        "image_std": list(STD),
         "processor_class": "Qwen3VLProcessor",
     }
     image = {

@@ -82,11 +82,14 @@ def untrained(plan: Plan, folder: Path, course: Course) -> None:
         make(folder, texts_of(course), plan.shape, plan.pixels, plan.seed)
 
 
-def trainer(plan: Plan, start: Path, course: Course, out: Path) -> Trainer:
-    """Return a trainer that goes on from the checkpoint in `out`, if there is one."""
+def trainer(plan: Plan, course: Course, out: Path, share: tuple[int, int] = (0, 1)) -> Trainer:
+    """Return a trainer of `out/init` that goes on from the checkpoint in `out`, if there is one.
+
+    `share`: which of how many processes it is that train together.
+    """
     from aqa.training.trainer import STATE, Trainer
 
-    found = Trainer(start, course, plan.recipe, plan.seed)
+    found = Trainer(out / "init", course, plan.recipe, plan.seed, rank=share[0], ranks=share[1])
     if (out / STATE).is_file():
         found.load(out)
     return found
