@@ -24,7 +24,8 @@ class Helpers(torch.nn.Module):  # type: ignore[misc]
 
     `place`: from each merged token, for each joint whether it lies there and where exactly. `recall`, `pose`:
     the joints in the picture, and about the figure, from a middle layer of the decoder. `judge`: planted
-    facts and truths, from a later one.
+    facts and truths, from a later one. `pool`: as `recall` and `pose`, from the mean of the merged tokens of
+    a temporal group: a decoder of few heads can read what a mean tells, not which of many tokens holds what.
     """
 
     def __init__(self, width: int, facts: int) -> None:
@@ -33,6 +34,7 @@ class Helpers(torch.nn.Module):  # type: ignore[misc]
         self.recall = torch.nn.Linear(width, TARGETS * 2)
         self.judge = torch.nn.Linear(width, facts)
         self.pose = torch.nn.Linear(width, TARGETS * 2)
+        self.pool = torch.nn.Linear(width, TARGETS * 4)
 
     def placing(self, merged: Sequence[Tensor], grids: Sequence[Grid], joints: Sequence[Tensor]) -> Tensor:
         """Return the loss of finding the joints among the merged tokens of each temporal group."""
@@ -52,6 +54,19 @@ class Helpers(torch.nn.Module):  # type: ignore[misc]
             losses = losses + functional.smooth_l1_loss(exact[inside], offset[inside], beta=0.1)
             count += 1
         return losses / max(count, 1)
+
+    def pooling(self, merged: Sequence[Tensor], grids: Sequence[Grid], joints: Sequence[Tensor]) -> Tensor:
+        """Return the loss of telling the joints from the mean of each temporal group's merged tokens."""
+        means = torch.cat(
+            [t.view(groups, -1, t.shape[-1]).mean(1) for t, (groups, _, _) in zip(merged, grids, strict=True)]
+        )
+        true = torch.cat([part.view(-1, TARGETS, 3) for part in joints])
+        known = true[..., 2] > 0
+        told = self.pool(means).float().view(-1, TARGETS, 4)
+        if not known.any():
+            return told.sum() * 0.0
+        wanted = torch.cat([2 * true[..., :2] - 1, relative(true)], -1)
+        return 2 * functional.smooth_l1_loss(told[known], wanted[known], beta=0.1)
 
     def recalling(self, states: Tensor, joints: Sequence[Tensor]) -> Tensor:
         """Return the loss of telling the joints from the state after each temporal group."""

@@ -28,8 +28,8 @@ class Recipe:
 
     Of `steps`, the first share `silent` teaches without text, and later a share `wordless` does; a share
     `sight` teaches the vision tower alone, on twice the clips. The learning rate falls linearly to 2 % over
-    the last share `decay`. `place`, `recall` and `judge` weigh the helpers' losses, `form` the tokens of an
-    answer that are the same in every answer. A checkpoint is written every so many steps.
+    the last share `decay`. `place`, `pool`, `recall` and `judge` weigh the helpers' losses, `form` the tokens
+    of an answer that are the same in every answer. A checkpoint is written every so many steps.
     """
 
     steps: int = 20_000
@@ -41,6 +41,7 @@ class Recipe:
     wordless: float = 0.1
     sight: float = 0.0
     place: float = 0.5
+    pool: float = 4.0
     recall: float = 4.0
     judge: float = 2.0
     form: float = 0.1

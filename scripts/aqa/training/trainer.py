@@ -59,8 +59,9 @@ class Trainer:
         torch.manual_seed(self.seed)
         width = self.model.config.text_config.hidden_size
         self.helpers = Helpers(width, len(self.facts.columns)).to(torch.bfloat16)
-        parameters = [*self.model.parameters(), *self.helpers.parameters()]
-        self.parameters = list({id(p): p for p in parameters}.values())
+        named = [*self.model.named_parameters(), *self.helpers.named_parameters()]
+        self.names = [name for name, _ in named]
+        self.parameters = [parameter for _, parameter in named]
         self.masters = [p.detach().float().clone().requires_grad_() for p in self.parameters]
         counts = [p.numel() for p in self.parameters]
         self._small = torch.zeros(sum(counts), dtype=torch.bfloat16)
@@ -127,7 +128,7 @@ class Trainer:
         row, place = batch.ends[:, 0], batch.ends[:, 1]
         told = self.helpers.judging(taps[2][row, place], self.facts.of(keys), [grid[0] for grid in grids])
         losses = {
-            "place": recipe.place * self.helpers.placing(merged, grids, joints),
+            **self._seen(merged, grids, joints),
             "recall": recipe.recall * self.helpers.recalling(taps[1][row, place], joints),
             "judge": recipe.judge * told,
         }
@@ -144,7 +145,15 @@ class Trainer:
         _, clips, joints, _ = self.batch(rows, rng, answers=False)
         merged, _ = self.lean.see(clips)
         grids = [grid for _, grid in clips]
-        return {"place": self.recipe.place * self.helpers.placing(merged, grids, joints)}
+        return self._seen(merged, grids, joints)
+
+    def _seen(
+        self, merged: list[torch.Tensor], grids: list[Grid], joints: list[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        return {
+            "place": self.recipe.place * self.helpers.placing(merged, grids, joints),
+            "pool": self.recipe.pool * self.helpers.pooling(merged, grids, joints),
+        }
 
     def advance(self) -> None:
         """Do one step; everything random in it follows from (seed, step)."""
@@ -202,10 +211,11 @@ class Trainer:
         if self.rank:
             return
         out.mkdir(parents=True, exist_ok=True)
+        moments = self.optimizer.state
         state = {
             "step": self.step,
-            "masters": [m.detach() for m in self.masters],
-            "optimizer": self.optimizer.state_dict(),
+            "masters": dict(zip(self.names, [m.detach() for m in self.masters], strict=True)),
+            "moments": {n: moments[m] for n, m in zip(self.names, self.masters, strict=True) if m in moments},
             "columns": self.facts.columns,
             "means": self.means.values,
         }
@@ -223,14 +233,17 @@ class Trainer:
         shutil.copyfile(self.start / "config.json", folder / "config.json")
 
     def load(self, out: Path) -> None:
-        """Go on from a checkpoint; heads for facts that are new start anew."""
+        """Go on from a checkpoint; heads that it lacks, and those of other facts, start anew."""
         state = torch.load(out / STATE, weights_only=True)
+        same = [tuple(column) for column in state["columns"]] == list(self.facts.columns)
         with torch.no_grad():
-            for mine, theirs in zip(self.masters, state["masters"], strict=True):
-                if mine.shape == theirs.shape:
-                    mine.copy_(theirs)
+            for name, master in zip(self.names, self.masters, strict=True):
+                found = state["masters"].get(name)
+                if found is None or found.shape != master.shape or (name.startswith("judge") and not same):
+                    continue
+                master.copy_(found)
+                if name in state["moments"]:
+                    self.optimizer.state[master] = dict(state["moments"][name])
             torch._foreach_copy_(self.parameters, self.masters)
-        if [tuple(c) for c in state["columns"]] == list(self.facts.columns):
-            self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
         self.means = Means(dict(state["means"]))
