@@ -28,7 +28,7 @@ rule training_blocks:
         mem_mb=3000,
         runtime=120,
     params:
-        blocks=f"{TRAINED}/blocks",
+        blocks=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python $AQA/train_tiny.py blocks --plan {input:q} --blocks {params.blocks:q}"
         " --dataset {wildcards.taught} --done {output:q} --log {log:q}"
@@ -49,8 +49,8 @@ rule train_tiny:
         mem_mb=6000,
         runtime=1440,
     params:
-        blocks=f"{TRAINED}/blocks",
-        out=TRAINED,
+        blocks=lambda wildcards, input: str(Path(input.blocks[0]).parent),
+        out=lambda wildcards, output: str(Path(output[0]).parents[1]),
     shell:
         "python $AQA/train_tiny.py train --plan {input.plan:q} --blocks {params.blocks:q}"
         " --out {params.out:q} --log {log:q}"
@@ -61,7 +61,7 @@ rule evaluate_tiny:
     input:
         plan=TRAINING,
         blocks=BLOCKS,
-        model=rules.train_tiny.output,
+        model=rules.train_tiny.output[0],
     output:
         f"{TRAINED}/scores.jsonl",
     log:
@@ -72,8 +72,8 @@ rule evaluate_tiny:
         mem_mb=3000,
         runtime=120,
     params:
-        blocks=f"{TRAINED}/blocks",
-        model=f"{TRAINED}/model",
+        blocks=lambda wildcards, input: str(Path(input.blocks[0]).parent),
+        model=lambda wildcards, input: str(Path(input.model).parent),
     shell:
         "python $AQA/train_tiny.py evaluate --plan {input.plan:q} --blocks {params.blocks:q}"
         " --model {params.model:q} --done {output:q} --log {log:q}"

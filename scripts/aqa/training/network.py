@@ -72,6 +72,9 @@ def make(folder: Path, texts: Iterable[str], shape: Shape, sizes: Sizes, seed: i
     """
     import torch
     from transformers import GenerationConfig, Qwen3VLForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(texts, shape)

@@ -47,6 +47,9 @@ class Trainer:
         self, start: Path, course: Course, recipe: Recipe, seed: int = 0, *, rank: int = 0, ranks: int = 1
     ) -> None:
         from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
 
         self.start, self.course, self.recipe = start, course, recipe
         self.seed, self.rank, self.ranks = seed, rank, ranks
