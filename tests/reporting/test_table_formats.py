@@ -235,3 +235,21 @@ def test_a_broken_scores_file_gets_one_clear_line(tmp_path):
     twice = study.rows() * 2
     with pytest.raises(UserError, match="two rows for fitness-aqa/judge"):
         read_scores(study.write_scores(path, twice))
+
+
+def test_people_count_neither_as_asked_more_nor_where_they_rated_nothing(tmp_path):
+    people = {"id": "human", "title": "Human", "baseline": True, "people": True}
+    labels = study.labels(models=[*study.MODELS, people], not_applicable=[])
+    found = [
+        study.score(study.FITNESS, "random", "balanced_accuracy", 0.5, n=96),
+        study.score(study.FITNESS, "qwen", "balanced_accuracy", 0.6, n=12),
+        study.score(study.FITNESS, "human", "balanced_accuracy", 0.8, n=180),
+        study.score(study.FITNESS, "random", "accuracy", 0.5, task="compare"),
+    ]
+    scores = read_scores(study.write_scores(tmp_path / "scores.csv", found))
+    baseline = build(LAYOUTS[1], scores, labels)
+    assert "Human" in [row.name for row in baseline.rows]
+    notes = " ".join(baseline.notes)
+    assert "Asked about a part only: Qwen3-VL on Fitness-AQA 12 of 96 judgements." in notes
+    assert "n = 12–96 judgements" in notes
+    assert "Human" not in [row.name for row in build(LAYOUTS[5], scores, labels).rows]

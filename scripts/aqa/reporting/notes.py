@@ -76,7 +76,8 @@ def interval_note(rows: Iterable[Row], labels: Labels) -> str:
 def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
     """Return one sentence a dataset: judgements, limit, clusters, unit and kind of interval."""
     said = []
-    shown = list(entries)
+    people = {model.id for model in labels.models if model.people}
+    shown = [entry for entry in entries if entry.cell is None or entry.cell.model not in people]
     for dataset in labels.datasets:
         scores = _scores(shown, dataset.id)
         if not scores:
@@ -167,21 +168,21 @@ def incomplete(entries: Iterable[Entry], labels: Labels) -> list[str]:
 
 
 def fewer(entries: Iterable[Entry], labels: Labels) -> list[str]:
-    """Return the sentence that names the cells that were asked less than others of their dataset and task."""
-    models = {model.id: model.name for model in labels.models}
+    """Return the sentence that names the models that were asked less than others in a dataset and task."""
+    models = {model.id: model.name for model in labels.models if not model.people}
     datasets = {dataset.id: dataset.title for dataset in labels.datasets}
     asked: dict[tuple[str, str], dict[str, set[int]]] = {}
     for entry in entries:
-        if entry.cell is not None and entry.score is not None:
+        if entry.cell is not None and entry.score is not None and entry.cell.model in models:
             mine = asked.setdefault((entry.cell.dataset, entry.cell.task), {})
-            mine.setdefault(entry.cell.model, set()).add(entry.score.n + entry.score.n_left_out)
+            mine.setdefault(entry.cell.model, set()).add(entry.score.n // entry.score.repeats)
     parts = []
     for (dataset, _), by_model in asked.items():
         most = max(max(counts) for counts in by_model.values())
         for model, counts in by_model.items():
             if min(counts) < most:
                 name = datasets.get(dataset, dataset)
-                parts.append(f"{models.get(model, model)} on {name} {_range(counts)} of {most:,} judgements")
+                parts.append(f"{models[model]} on {name} {_range(counts)} of {most:,} judgements")
     return [f"Asked about a part only: {'; '.join(parts)}."] if parts else []
 
 

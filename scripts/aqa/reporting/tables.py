@@ -77,6 +77,7 @@ def _block(
             group = dataset.id if dataset else "baseline" if model.baseline else "model"
             name = labels.dataset_name(dataset) if dataset else ""
             rows.append(Row(model, dataset, tuple(entries), group, name))
+    rows = [row for row in rows if not _nobody(row)]
     rows = _without_empty_optional(rows, places)
     if layout.baselines and (chance := _chance(rows)):
         rows.insert(0, chance)
@@ -134,6 +135,12 @@ def _entry(cell: Cell, metric: Metric, source: _Source) -> Entry:
     if cell in source.declared:
         return Entry(metric, "not_applicable", cell, reason=source.declared[cell])
     return Entry(metric, "absent", cell)
+
+
+def _nobody(row: Row) -> bool:
+    """Say whether a row is of people who rated nothing here."""
+    absent = all(entry.state == "absent" for entry in row.entries)
+    return absent and row.model is not None and row.model.people
 
 
 def _without_empty_optional(rows: list[Row], places: list[_Place]) -> list[Row]:

@@ -174,7 +174,7 @@ def _forest(
 def _scale(values: Sequence[float]) -> tuple[float, float, float]:
     """Return round ends around `values`, at least 0.4 apart, and the step between ticks."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    step = 0.1 if high - low <= 0.45 else 0.2
+    step = 0.1 if high - low <= 0.45 else 0.2 if high - low <= 1.0 else 0.5
     first, last = math.floor(low / step - 0.15), math.ceil(high / step + 0.15)
     while last - first < 4:
         first, last = (first - 1, last) if high / step - first < last - low / step else (first, last + 1)
