@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from aqa.config import ModelFile
+from pydantic import Field
+
+from aqa.config import ModelFile, Section
 from aqa.errors import UserError
 from aqa.models._chat import ThinkTags, split_thinking
 from aqa.models._clips import Clips
@@ -21,6 +23,39 @@ from aqa.models.base import Reply, Unbilled
 from aqa.records import MediaPart, Outcome, Request, Usage
 
 _MOST_AT_ONCE = 4
+
+
+class Size(Section):
+    """Fewest and most pixels of a picture after resizing; of a video, over all frames together."""
+
+    shortest_edge: int = Field(ge=1, description="Fewest pixels.")
+    longest_edge: int = Field(ge=1, description="Most pixels.")
+
+
+class Shared(Section):
+    """Settings of every model in this process."""
+
+    context: int | None = Field(
+        None, ge=1, description="Longest prompt and answer together, in tokens; null takes the model's own."
+    )
+    frame_times: bool = Field(
+        False, description="With `frames`: write `<t seconds>` before each frame of a video."
+    )
+    video_size: Size | None = Field(
+        None, description="With `video`: pixels of a whole video; null takes the weights' own."
+    )
+    chat_template_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Variables for the chat template (enable_thinking, ...)."
+    )
+    think_tags: ThinkTags = Field(
+        "pair",
+        description="Reasoning in the text: `pair` takes out a leading <think>…</think>, `closing` also "
+        "everything before a lone </think>, `none` nothing.",
+    )
+    reuse_prefix: bool = Field(
+        True, description="Compute what two requests in a row begin with only once; changes no answer."
+    )
+    cache_mb: int = Field(256, ge=1, description="Memory for decoded clips, in MiB.")
 
 
 class Cancelled(Exception):

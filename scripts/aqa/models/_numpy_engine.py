@@ -15,7 +15,7 @@ import numpy as np
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
 from aqa.models._frames import Frames
-from aqa.models._in_process import Cancelled, Generated
+from aqa.models._in_process import Cancelled, Generated, Size
 from aqa.models._numpy_decoder import Cache, Decoder, places_of
 from aqa.models._numpy_tensors import Array, Tensors, read_config
 from aqa.models._numpy_tokens import Tokens
@@ -27,7 +27,7 @@ from aqa.models._weights import Weights
 from aqa.records import MediaPart, Request
 
 if TYPE_CHECKING:
-    from aqa.models.numpy import Options, Size
+    from aqa.models.numpy import Options
 
 _MODEL_TYPE = "qwen3_vl"
 

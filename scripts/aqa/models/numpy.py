@@ -12,51 +12,24 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from aqa.config import ModelFile, Section, parse
+from aqa.config import ModelFile, parse
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
-from aqa.models._chat import ThinkTags
-from aqa.models._in_process import Engine, InProcess, check_concurrency
+from aqa.models._in_process import Engine, InProcess, Shared, Size, check_concurrency
 from aqa.models._weights import Weights
 from aqa.models.base import Context
 
 _UNKNOWN = ("frequency_penalty", "presence_penalty", "repetition_penalty", "min_tokens", "stop")
 
 
-class Size(Section):
-    """Fewest and most pixels of a picture after resizing; of a video, over all frames together."""
-
-    shortest_edge: int = Field(ge=1, description="Fewest pixels.")
-    longest_edge: int = Field(ge=1, description="Most pixels.")
-
-
-class Options(Section):
+class Options(Shared):
     """Settings of the backend: `options` of a model's file."""
 
     model: str = Field(min_length=1, description="A folder that holds the weights of a Qwen3-VL.")
-    context: int | None = Field(
-        None, ge=1, description="Longest prompt and answer together, in tokens; null takes the model's own."
-    )
     video: Literal["frames", "video"] = Field(
         "video", description="How a video is given: `video` (with its times) or `frames` (each an image)."
     )
-    frame_times: bool = Field(
-        False, description="With `frames`: write `<t seconds>` before each frame of a video."
-    )
     image_size: Size | None = Field(None, description="Pixels of an image; null takes the weights' own.")
-    video_size: Size | None = Field(None, description="Pixels of a whole video; null takes the weights' own.")
-    chat_template_kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="Variables for the chat template (enable_thinking, ...)."
-    )
-    think_tags: ThinkTags = Field(
-        "pair",
-        description="Reasoning in the text: `pair` takes out a leading <think>…</think>, `closing` also "
-        "everything before a lone </think>, `none` nothing.",
-    )
-    reuse_prefix: bool = Field(
-        True, description="Compute what two requests in a row begin with only once; changes no answer."
-    )
-    cache_mb: int = Field(256, ge=1, description="Memory for decoded clips, in MiB.")
 
 
 def create(model: ModelFile, context: Context, place: str = "model") -> Numpy:

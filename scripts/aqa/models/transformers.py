@@ -10,25 +10,17 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from aqa.config import ModelFile, Section, parse
+from aqa.config import ModelFile, parse
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
-from aqa.models._chat import ThinkTags
-from aqa.models._in_process import Engine, InProcess, check_concurrency
+from aqa.models._in_process import Engine, InProcess, Shared, check_concurrency
 from aqa.models._weights import Weights
 from aqa.models.base import Context
 
 _NEEDED = ("torch", "transformers", "PIL")
 
 
-class Size(Section):
-    """Fewest and most pixels of a picture after resizing; of a video, over all frames together."""
-
-    shortest_edge: int = Field(ge=1, description="Fewest pixels.")
-    longest_edge: int = Field(ge=1, description="Most pixels.")
-
-
-class Options(Section):
+class Options(Shared):
     """Settings of the backend: `options` of a model's file."""
 
     model: str = Field(
@@ -56,16 +48,10 @@ class Options(Section):
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="Where the model runs; `auto`: the first GPU, else the CPU.",
     )
-    context: int | None = Field(
-        None, ge=1, description="Longest prompt and answer together, in tokens; null takes the model's own."
-    )
     video: Literal["frames", "video"] = Field(
         "frames",
         description="How a video is given: `frames` (each frame an image) or `video` (Qwen3-VL: one video of "
         "exactly these frames, with their times).",
-    )
-    frame_times: bool = Field(
-        False, description="With `frames`: write `<t seconds>` before each frame of a video."
     )
     video_wrapper: bool = Field(
         False,
@@ -75,21 +61,6 @@ class Options(Section):
     image_processor: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the image processor that replace the weights' own."
     )
-    video_size: Size | None = Field(
-        None, description="With `video`: pixels of a whole video; null takes the weights' own."
-    )
-    chat_template_kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="Variables for the chat template (enable_thinking, ...)."
-    )
-    think_tags: ThinkTags = Field(
-        "pair",
-        description="Reasoning in the text: `pair` takes out a leading <think>…</think>, `closing` also "
-        "everything before a lone </think>, `none` nothing.",
-    )
-    reuse_prefix: bool = Field(
-        True, description="Compute what two requests in a row begin with only once; changes no answer."
-    )
-    cache_mb: int = Field(256, ge=1, description="Memory for decoded clips, in MiB.")
 
 
 def create(model: ModelFile, context: Context, place: str = "model") -> Transformers:

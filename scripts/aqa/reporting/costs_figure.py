@@ -16,7 +16,8 @@ from aqa.reporting import style
 from aqa.reporting.costs import cell_of_cost, of_panel, settings_of
 from aqa.reporting.labels import Labels, ModelLabel
 from aqa.reporting.layout import METRICS
-from aqa.reporting.panels import FAINT, MARKERS, clean, colours, datasets_of, models_of, nothing, say, short
+from aqa.reporting.panels import FAINT, clean, colours, datasets_of, models_of, nothing, say
+from aqa.reporting.style import MARKERS, short
 from aqa.scoring.costs import Cost
 from aqa.scoring.rows import ALL
 

@@ -17,7 +17,8 @@ from aqa.records import Prediction
 from aqa.reporting import style
 from aqa.reporting.distributions import OptionKey, Shown, mean_distance
 from aqa.reporting.labels import Labels, ModelLabel
-from aqa.reporting.panels import FAINT, clean, datasets_of, models_of, nothing, say, short
+from aqa.reporting.panels import FAINT, clean, datasets_of, models_of, nothing, say
+from aqa.reporting.style import short
 from aqa.scoring.distributions import OptionShare, ScoreShape, usable_scores
 from aqa.scoring.metrics import FloatArray
 

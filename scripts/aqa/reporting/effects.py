@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel
 
-from aqa.errors import UserError
-from aqa.files import first_problem
 from aqa.reporting.labels import Labels
 from aqa.reporting.layout import METRICS, Metric
+from aqa.reporting.printed import ALPHA, NONE, probability
 from aqa.reporting.section import Grid, Head, Part, Section, Text
 from aqa.scoring.effects import COLUMNS
-
-ALPHA = 0.05
-"""Family-wise error of the tests that the page calls clear."""
+from aqa.scoring.tidy import read_tidy
 
 TITLES = {
     "strategy": "Prompt strategies against the base prompt",
@@ -59,11 +55,6 @@ class Row(BaseModel):
     p_holm: float
     detectable: float
 
-    @field_validator("difference", "ci_low", "ci_high", "p", "p_holm", "detectable", mode="before")
-    @classmethod
-    def _empty_is_nan(cls, value: object) -> object:
-        return "nan" if value == "" else value
-
 
 def read_effects(path: Path) -> list[Row]:
     """Read effects.csv.
@@ -71,16 +62,7 @@ def read_effects(path: Path) -> list[Row]:
     Raises:
         UserError: the file is missing or does not fit; names the file and the line.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(f"{path}: the columns are not those of effects.csv; make it again")
-            return [Row.model_validate(line) for line in reader]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); make it again") from error
-    except ValidationError as error:
-        raise UserError(f"{path}, line {reader.line_num}: {first_problem(error)}") from error
+    return read_tidy(path, Row, COLUMNS)
 
 
 def effects_section(rows: Sequence[Row], labels: Labels) -> Section:
@@ -129,21 +111,15 @@ def _printed(rows: Iterable[Row], labels: Labels) -> Iterable[tuple[str, ...]]:
             titles.get(row.against, row.against),
             _signed(row.difference, metric),
             f"[{_signed(row.ci_low, metric)}, {_signed(row.ci_high, metric)}]",
-            _probability(row.p),
-            f"{_probability(row.p_holm)}{' *' if row.p_holm < ALPHA else ''}",
-            "–" if math.isnan(row.detectable) else metric.text(row.detectable),
+            probability(row.p),
+            f"{probability(row.p_holm)}{' *' if row.p_holm < ALPHA else ''}",
+            NONE if math.isnan(row.detectable) else metric.text(row.detectable),
             str(row.n_clusters),
         )
 
 
 def _signed(value: float, metric: Metric) -> str:
     if math.isnan(value):
-        return "–"
+        return NONE
     text = metric.text(value)
     return text if text.startswith(("-", "−")) else f"+{text}"
-
-
-def _probability(value: float) -> str:
-    if math.isnan(value):
-        return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

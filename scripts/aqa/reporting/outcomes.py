@@ -15,9 +15,10 @@ from aqa.grid import Cell
 from aqa.records import Record
 from aqa.reporting import style
 from aqa.reporting.labels import DatasetLabel, Labels, ModelLabel
-from aqa.reporting.panels import datasets_of, models_of, short, titles
+from aqa.reporting.panels import datasets_of, models_of, titles
 from aqa.reporting.scores import Scores
 from aqa.reporting.section import Drawing, Grid, Head, Part, Section, Text
+from aqa.reporting.style import short
 from aqa.reporting.views import OUTCOMES, in_print_order
 from aqa.scoring.rows import ALL, MaybeNaN, ScoreRow
 

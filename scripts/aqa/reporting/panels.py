@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,15 +14,7 @@ from aqa.reporting import style
 from aqa.reporting.escape import plain
 from aqa.reporting.labels import DatasetLabel, Labels, ModelLabel
 
-LONGEST = 32
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 FAINT = "#8c8c8c"
-
-
-def short(title: str, longest: int = LONGEST) -> str:
-    """Return a title that leaves room for the panels; tables and the page print it in full."""
-    shown = plain(title)
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 def datasets_of(cells: Iterable[Cell], labels: Labels) -> list[DatasetLabel]:
@@ -45,12 +36,8 @@ def titles(labels: Labels) -> Mapping[str, str]:
 
 
 def colours(models: Sequence[ModelLabel]) -> dict[str, str]:
-    """Return a colour for each model, told apart with every common kind of colour blindness up to eight."""
-    palette = sns.color_palette("colorblind").as_hex()
-    palette = [colour for place, colour in enumerate(palette) if place != 7]  # Grey is for baselines.
-    tested = [model for model in models if not model.baseline]
-    found = {model.id: palette[place % len(palette)] for place, model in enumerate(tested)}
-    return found | {model.id: FAINT for model in models if model.baseline}
+    """Return the colour of each model, the same in all figures."""
+    return {model: str(mark["color"]) for model, mark in style.model_marks(models).items()}
 
 
 def clean(axis: Axes, *, left: bool = True) -> None:

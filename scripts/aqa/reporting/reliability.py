@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from aqa.errors import UserError
-from aqa.files import first_problem
 from aqa.grid import Cell
 from aqa.reporting import style, views
 from aqa.reporting.escape import plain
@@ -21,6 +19,7 @@ from aqa.reporting.labels import Labels
 from aqa.reporting.layout import METRICS, Metric
 from aqa.reporting.section import Drawing, Grid, Head, Section, Text
 from aqa.scoring.reliability import COLUMNS
+from aqa.scoring.tidy import read_tidy
 
 MOST = 40
 """Most rows of the figure; the table has all."""
@@ -99,16 +98,7 @@ def read_reliability(path: Path) -> list[Row]:
     Raises:
         UserError: the file is missing or does not fit; names the file and the line.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(f"{path}: the columns are not those of reliability.csv; make it again")
-            return [Row.model_validate(line) for line in reader]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); make it again") from error
-    except ValidationError as error:
-        raise UserError(f"{path}, line {reader.line_num}: {first_problem(error)}") from error
+    return read_tidy(path, Row, COLUMNS)
 
 
 def reliability_section(rows: Sequence[Row], labels: Labels, figure: str, file: str) -> Section:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from aqa.errors import UserError
-from aqa.files import first_problem
 from aqa.reporting.labels import Labels, ModelLabel
 from aqa.reporting.notes import POLICIES
 from aqa.reporting.section import Grid, Head, Section, Text
 from aqa.scoring.rows import ALL
 from aqa.scoring.skill import COLUMNS
+from aqa.scoring.tidy import read_tidy
 
 DEFINITION = (
     "Skill: the mean over datasets of (balanced accuracy − chance) / (1 − chance), and of Spearman's ρ for "
@@ -56,16 +54,7 @@ def read_skills(path: Path) -> list[Row]:
     Raises:
         UserError: the file is missing or does not fit; names the file and the line.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(f"{path}: the columns are not those of skill.csv; make it again")
-            return [Row.model_validate(line) for line in reader]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); make it again") from error
-    except ValidationError as error:
-        raise UserError(f"{path}, line {reader.line_num}: {first_problem(error)}") from error
+    return read_tidy(path, Row, COLUMNS)
 
 
 def skill_section(rows: Sequence[Row], labels: Labels, file: str) -> Section:

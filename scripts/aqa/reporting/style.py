@@ -58,15 +58,15 @@ def publishable() -> Iterator[None]:
         yield
 
 
-def short(title: str) -> str:
+def short(title: str, longest: int = LONGEST) -> str:
     """Return a title that leaves room for the panels; tables and the report print it in full."""
     shown = plain(title)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 def model_marks(models: Sequence[ModelLabel]) -> dict[str, dict[str, Any]]:
     """Return how each model is drawn, by id: a colour and a marker of its own; baselines grey and open."""
-    palette = sns.color_palette("colorblind").as_hex()
+    palette = [colour for place, colour in enumerate(sns.color_palette("colorblind").as_hex()) if place != 7]
     marks = {}
     tested = [model.id for model in models if not model.baseline]
     plain_ones = [model.id for model in models if model.baseline]

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from aqa.grid import Cell
 from aqa.reporting import style
 from aqa.reporting.labels import Labels, ModelLabel
-from aqa.reporting.panels import clean, datasets_of, models_of, nothing, short
+from aqa.reporting.panels import clean, datasets_of, models_of, nothing
+from aqa.reporting.style import short
 from aqa.scoring.rows import ALL
 from aqa.scoring.traces.rates import Rate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,17 +30,18 @@ def write_tidy(path: Path, kind: type[RecordT], rows: Iterable[RecordT]) -> None
             writer.writerow(fields)
 
 
-def read_tidy(path: Path, kind: type[RecordT]) -> list[RecordT]:
-    """Read what `write_tidy` wrote.
+def read_tidy(path: Path, kind: type[RecordT], columns: Sequence[str] | None = None) -> list[RecordT]:
+    """Read a table whose columns are the record's fields, or `columns`, of which the record takes some.
 
     Raises:
         UserError: the file is missing or does not fit; names the file and the line.
     """
+    wanted = tuple(kind.model_fields if columns is None else columns)
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != tuple(kind.model_fields):
-                raise UserError(f"{path}: the columns are not {', '.join(kind.model_fields)}; make it again")
+            if tuple(reader.fieldnames or ()) != wanted:
+                raise UserError(f"{path}: the columns are not {', '.join(wanted)}; make it again")
             floats = [name for name, field in kind.model_fields.items() if field.annotation is float]
             return [
                 kind.model_validate(line | {name: math.nan for name in floats if line[name] == ""})
