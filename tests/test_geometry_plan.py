@@ -50,7 +50,7 @@ def test_where_only_it_needs_poses_it_may_be_left_out_instead(tmp_path: Path) ->
 def test_of_pairs_it_needs_the_partners_too(tmp_path: Path) -> None:
     pairs = {"tasks": ["compare"], "strategies": ["base"], "representations": ["original"]}
     listed = load(tmp_path, "geometry", include=(pairs,)).posed("mtl-aqa")
-    assert [Path(file).name for file in listed] == ["evaluated.txt", "paired.txt"]
+    assert [Path(file).name for file in listed] == ["paired.txt"]
 
 
 def test_data_of_ones_own_have_no_cells_of_it_and_need_no_poses(tmp_path: Path) -> None:

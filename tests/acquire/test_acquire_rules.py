@@ -21,9 +21,9 @@ def study(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     for name in ("scripts", "config", "envs", "workflow"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "Snakefile").write_text(
-        'import sys\nfrom pathlib import Path\n\nconfigfile: "config/config.yaml"\n\n'
-        'sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))\n\n'
-        'include: "workflow/rules/common.smk"\ninclude: "workflow/rules/acquire.smk"\n'
+        'configfile: "config/config.yaml"\n\n'
+        'include: "workflow/rules/root.smk"\ninclude: "workflow/rules/common.smk"\n'
+        'include: "workflow/rules/acquire.smk"\n'
     )
 
     def run(*targets: str, **config: Any) -> subprocess.CompletedProcess[str]:

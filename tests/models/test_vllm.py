@@ -155,9 +155,9 @@ def test_where_and_how_fast_is_not(fields):
 
 def test_a_job_gets_what_the_models_file_asks_for_in_the_backends_own_environment():
     file = ModelFile(title="T", backend="vllm", resources={"gpu": 8, "threads": 16, "slurm_partition": "a"})
-    environment, threads, resources = models.needs(file)
-    assert (environment, threads) == ("vllm.yaml", 16)
-    assert resources == {"mem_mb": 2000, "runtime": 1440, "gpu": 8, "slurm_partition": "a"}
+    needed = models.needs(file)
+    assert (needed.environment, needed.threads, needed.light) == ("vllm.yaml", 16, False)
+    assert needed.resources == {"mem_mb": 2000, "runtime": 1440, "gpu": 8, "slurm_partition": "a"}
     assert models.needs(ModelFile(title="T", backend="openai")).environment is None
 
 

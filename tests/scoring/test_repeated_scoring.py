@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -106,6 +107,12 @@ def test_a_metric_is_the_mean_over_repeats_of_the_metric_of_each(seed: int, n: i
         assert value == pytest.approx(over_repeats(rows, rho))
 
 
+def effective(rows) -> float:
+    """Kish's effective number of subjects, by the answers that count."""
+    sizes = np.array(list(Counter(one.subject for one in rows).values()), dtype=float)
+    return sizes.sum() ** 2 / np.sum(sizes**2)
+
+
 @pytest.mark.parametrize(("make", "question", "value"), [(judged, YES_NO, balanced), (scored, SCORE, rho)])
 def test_few_clusters_are_left_out_one_at_a_time_with_all_their_repeats(make, question, value) -> None:
     said = make(3, 90, 10, 4)
@@ -114,7 +121,7 @@ def test_few_clusters_are_left_out_one_at_a_time_with_all_their_repeats(make, qu
     found = table.estimate(table.metrics[0], "strict", "item", ALL, FEW).interval
     subjects = sorted({one.subject for one in said})
     left = np.array([over_repeats([o for o in said if o.subject != name], value) for name in subjects])
-    reach = t.ppf(0.975, 9) * math.sqrt(9 / 10 * np.sum((left - left.mean()) ** 2))
+    reach = t.ppf(0.975, effective(said) - 1) * math.sqrt(9 / 10 * np.sum((left - left.mean()) ** 2))
     assert found.method == "cluster-jackknife-t"
     assert found.low == pytest.approx(over_repeats(said, value) - reach)
     assert found.high == pytest.approx(over_repeats(said, value) + reach)
@@ -152,7 +159,7 @@ def test_a_cluster_without_a_usable_answer_in_one_repeat_stays_one_cluster() -> 
     usable = [one for one in said if one.outcome == "ok"]
     names = sorted({one.subject for one in said})
     left = np.array([over_repeats([o for o in usable if o.subject != name], rho) for name in names])
-    reach = t.ppf(0.975, 5) * math.sqrt(5 / 6 * np.sum((left - left.mean()) ** 2))
+    reach = t.ppf(0.975, effective(usable) - 1) * math.sqrt(5 / 6 * np.sum((left - left.mean()) ** 2))
     assert found.interval.high - found.interval.low == pytest.approx(2 * reach)
 
 

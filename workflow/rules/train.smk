@@ -25,8 +25,7 @@ rule training_blocks:
     conda:
         "../../envs/transformers.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        **growing(mem_mb=3000, runtime=120),
     params:
         blocks=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
@@ -46,8 +45,7 @@ rule train_tiny:
     conda:
         "../../envs/transformers.yaml"
     resources:
-        mem_mb=6000,
-        runtime=1440,
+        **growing(mem_mb=6000, runtime=1440),
     params:
         blocks=lambda wildcards, input: str(Path(input.blocks[0]).parent),
         out=lambda wildcards, output: str(Path(output[0]).parents[1]),
@@ -69,8 +67,7 @@ rule evaluate_tiny:
     conda:
         "../../envs/transformers.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        **growing(mem_mb=3000, runtime=120),
     params:
         blocks=lambda wildcards, input: str(Path(input.blocks[0]).parent),
         model=lambda wildcards, input: str(Path(input.model).parent),
