@@ -35,7 +35,7 @@ class Design:
 def rows(cluster: IntArray) -> Rows:
     nothing = np.zeros(len(cluster), dtype=np.int64)
     usable: BoolArray = np.ones(len(cluster), dtype=np.bool_)
-    return Rows(("e",), (("e", "knees"),), nothing, nothing, cluster, usable)
+    return Rows(("e",), (("e", "knees"),), nothing, nothing, cluster, nothing, usable)
 
 
 def choices(cluster: IntArray, effect: float, rng: np.random.Generator) -> tuple[Choices, Choices]:
