@@ -8,12 +8,14 @@ and computes thousands of resamples at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class Resampled(NamedTuple):
@@ -196,6 +198,8 @@ class Spearman:
 
     def __init__(self, truth: FloatArray, prediction: FloatArray, cluster: IntArray) -> None:
         """Count rows per cluster and value; most clusters have few of the values."""
+        from scipy.sparse import csr_array
+
         self.n_clusters = int(cluster.max()) + 1
         _, x = np.unique(truth, return_inverse=True)
         _, y = np.unique(prediction, return_inverse=True)
@@ -207,6 +211,8 @@ class Spearman:
         )
 
     def _counts(self, cluster: IntArray, codes: IntArray) -> csr_array:
+        from scipy.sparse import csr_array
+
         shape = (int(codes.max()) + 1, self.n_clusters)
         return csr_array((np.ones(len(codes)), (codes, cluster)), shape=shape)
 
