@@ -7,7 +7,8 @@ import pytest
 from aqa.grid import Cell
 from aqa.models.prices import price_of
 from aqa.records import Response, Usage
-from aqa.scoring.costs import Paid, cost_of, means, skill_of
+from aqa.scoring.costs import Paid, cost_of, means
+from aqa.scoring.metrics import skill_of
 from aqa.scoring.rows import ScoreRow
 
 CELL = Cell("some", "judge", "original", "base", "model")

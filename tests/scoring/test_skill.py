@@ -21,6 +21,7 @@ from aqa.scoring.score import Settings, score_cells
 from aqa.scoring.skill import COLUMNS, Part, around, combined, normalised, skills, write_skills
 from aqa.scoring.statistics import BalancedAccuracy, Layout, Spearman, Statistic
 
+METRIC = "balanced_accuracy"
 ONE_UNIT = Layout(pair_unit=np.array([0, 0]), unit_exercise=np.array([0]))
 
 
@@ -49,11 +50,13 @@ def rate(rng: np.random.Generator, n_clusters: int, noise: float, icc: float) ->
 
 def test_chance_is_0_and_perfect_is_1() -> None:
     cluster, pair = np.arange(60) // 3, np.tile([0, 1], 30)
-    perfect = normalised("m", ready(BalancedAccuracy(np.ones(60, dtype=bool), pair, cluster, ONE_UNIT), 0.4))
+    perfect = normalised(
+        METRIC, ready(BalancedAccuracy(np.ones(60, dtype=bool), pair, cluster, ONE_UNIT), 0.4)
+    )
     assert (perfect.value, perfect.se) == (1.0, 0.0)
-    guess = normalised("m", ready(BalancedAccuracy(pair == 0, pair, cluster, ONE_UNIT), 0.5))
+    guess = normalised(METRIC, ready(BalancedAccuracy(pair == 0, pair, cluster, ONE_UNIT), 0.5))
     assert guess.value == 0.0
-    third = normalised("m", ready(BalancedAccuracy(pair == 0, pair, cluster, ONE_UNIT), 0.25))
+    third = normalised(METRIC, ready(BalancedAccuracy(pair == 0, pair, cluster, ONE_UNIT), 0.25))
     assert third.value == pytest.approx((0.5 - 0.25) / 0.75)
 
 
@@ -94,10 +97,10 @@ def test_intervals_cover_the_true_skill_about_as_often_as_they_say(sizes: Sequen
     for study in range(studies):
         rng = np.random.default_rng([study, sum(sizes)])
         parts = [
-            normalised("b", ready(judge(rng, n, level, icc), 0.5))
+            normalised(METRIC, ready(judge(rng, n, level, icc), 0.5))
             for n, level in zip(sizes, levels, strict=False)
         ]
-        parts += [normalised("s", ready(rate(rng, n, 2.0, icc), 0.0)) for n in sizes[3:]]
+        parts += [normalised("spearman", ready(rate(rng, n, 2.0, icc), 0.0)) for n in sizes[3:]]
         low, high = around(*combined(parts))
         covered += low <= true <= high
     # Nominal 95 %, with a standard error of 1.3 % over 300 studies.

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
+import orjson
 from pydantic import Field
 
 from aqa.config import ModelFile, Section
@@ -35,6 +36,11 @@ class Size(Section):
 class Shared(Section):
     """Settings of every model in this process."""
 
+    video: Literal["frames", "video"] = Field(
+        "frames",
+        description="How a video is given: `frames` (each frame an image) or `video` (Qwen3-VL: one video of "
+        "exactly these frames, with their times).",
+    )
     context: int | None = Field(
         None, ge=1, description="Longest prompt and answer together, in tokens; null takes the model's own."
     )
@@ -98,17 +104,25 @@ class Engine(Protocol):
         ...
 
 
-def check_concurrency(model: ModelFile, place: str) -> None:
-    """Refuse a concurrency under which requests would wait for each other into their deadlines.
+def check(model: ModelFile, options: Shared, place: str, **written: Any) -> None:
+    """Refuse settings that contradict each other, or that cannot be recorded with the answers.
+
+    `written`: further options that are free in form.
 
     Raises:
-        UserError: as said.
+        UserError: as said, or a concurrency under which requests would wait into their deadlines.
     """
+    if options.video == "video" and options.frame_times:
+        raise UserError(f"{place}: options.frame_times is for video: frames; a video has its times already")
     if model.concurrency > _MOST_AT_ONCE:
         raise UserError(
             f"{place}: concurrency is {model.concurrency}, but this backend answers one request at a time "
             f"and the others would wait into their deadline; set concurrency: 2 (at most {_MOST_AT_ONCE})"
         )
+    try:
+        orjson.dumps({"chat_template_kwargs": options.chat_template_kwargs, **written})
+    except TypeError as error:
+        raise UserError(f"{place}: options cannot be written as JSON ({error})") from None
 
 
 class InProcess(Unbilled):

@@ -9,13 +9,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
-import orjson
 from pydantic import Field
 
 from aqa.config import ModelFile, parse
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
-from aqa.models._in_process import Engine, InProcess, Shared, Size, check_concurrency
+from aqa.models._in_process import Engine, InProcess, Shared, Size, check
 from aqa.models._weights import Weights
 from aqa.models.base import Context
 
@@ -43,13 +42,7 @@ def create(model: ModelFile, context: Context, place: str = "model") -> Numpy:
     for name in _UNKNOWN:
         if name in model.sampling:
             raise UserError(f"{place}: the backend numpy does not know sampling.{name}; use transformers")
-    if options.video == "video" and options.frame_times:
-        raise UserError(f"{place}: options.frame_times is for video: frames; a video has its times already")
-    check_concurrency(model, place)
-    try:
-        orjson.dumps(options.chat_template_kwargs)
-    except TypeError as error:
-        raise UserError(f"{place}: options cannot be written as JSON ({error})") from None
+    check(model, options, place)
     return Numpy(model, options, context, place)
 
 

@@ -7,13 +7,12 @@ import os
 from functools import cached_property
 from typing import Any, Literal
 
-import orjson
 from pydantic import Field
 
 from aqa.config import ModelFile, parse
 from aqa.errors import UserError
 from aqa.models import _transformers_sampling as sampling
-from aqa.models._in_process import Engine, InProcess, Shared, check_concurrency
+from aqa.models._in_process import Engine, InProcess, Shared, check
 from aqa.models._weights import Weights
 from aqa.models.base import Context
 
@@ -48,11 +47,6 @@ class Options(Shared):
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="Where the model runs; `auto`: the first GPU, else the CPU.",
     )
-    video: Literal["frames", "video"] = Field(
-        "frames",
-        description="How a video is given: `frames` (each frame an image) or `video` (Qwen3-VL: one video of "
-        "exactly these frames, with their times).",
-    )
     video_wrapper: bool = Field(
         False,
         description="With `video`: keep the chat template's pair of vision tags around the frames' own "
@@ -76,13 +70,7 @@ def create(model: ModelFile, context: Context, place: str = "model") -> Transfor
             f"{place}: options.trust_remote_code needs a repository of the hub and its full commit in "
             "options.revision: code from a folder is not pinned"
         )
-    if options.video == "video" and options.frame_times:
-        raise UserError(f"{place}: options.frame_times is for video: frames; a video has its times already")
-    check_concurrency(model, place)
-    try:
-        orjson.dumps([options.image_processor, options.chat_template_kwargs])
-    except TypeError as error:
-        raise UserError(f"{place}: options cannot be written as JSON ({error})") from None
+    check(model, options, place, image_processor=options.image_processor)
     return Transformers(model, options, context, place)
 
 

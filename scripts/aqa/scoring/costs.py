@@ -11,6 +11,7 @@ import numpy as np
 from aqa.grid import Cell
 from aqa.models.base import Price
 from aqa.records import Record, Response, Usage
+from aqa.scoring.metrics import skill_of
 from aqa.scoring.rows import ALL, MaybeNaN, ScoreRow
 
 TOKENS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
@@ -63,18 +64,6 @@ class Paid(NamedTuple):
     def cost(self, usage: Usage) -> float:
         """Return what an answer cost, in USD."""
         return (self.price.in_batch() if self.batch else self.price).cost(usage)
-
-
-def skill_of(metric: str, value: float, chance: float) -> float:
-    """Return a metric as skill: 0 is chance, 1 is perfect (design.md, the skill number).
-
-    Shares correct: (value - chance) / (1 - chance). Spearman's rho: itself. Others: NaN.
-    """
-    if metric == "spearman":
-        return value
-    if metric in ("balanced_accuracy", "accuracy") and chance < 1:
-        return (value - chance) / (1 - chance)
-    return math.nan
 
 
 def cost_of(cell: Cell, responses: Sequence[Response], score: ScoreRow, paid: Paid | None) -> Cost:

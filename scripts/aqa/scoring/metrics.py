@@ -110,6 +110,18 @@ def chance_relative_l2(truth: ArrayLike, low: float, high: float, minimum: float
     return float((maximum - minimum) ** 2 / 12 + np.mean(bias**2)) / (high - low) ** 2
 
 
+def skill_of(metric: str, value: float, chance: float) -> float:
+    """Return a metric as skill: 0 is chance, 1 is perfect (design.md, the skill number).
+
+    Shares correct: (value - chance) / (1 - chance). Spearman's rho: itself. Others: NaN.
+    """
+    if metric == "spearman":
+        return value
+    if metric in ("balanced_accuracy", "accuracy") and chance < 1:
+        return (value - chance) / (1 - chance)
+    return math.nan
+
+
 def _pair(truth: ArrayLike, prediction: ArrayLike) -> tuple[FloatArray, FloatArray]:
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:

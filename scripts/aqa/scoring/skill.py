@@ -29,6 +29,7 @@ from aqa.records import Sample
 from aqa.scoring.effects import Loaded, load
 from aqa.scoring.estimates import Ready, joined
 from aqa.scoring.intervals import LEVEL, standard_error
+from aqa.scoring.metrics import skill_of
 from aqa.scoring.reliability import table_of
 from aqa.scoring.rows import ALL, Policy
 from aqa.scoring.table import Choices, Scores
@@ -124,9 +125,9 @@ def normalised(metric: str, repeats: Sequence[Ready]) -> Part:
         return _missing(repeats[0].score.reason or "undefined", metric)
     known = [one for one in repeats if one.statistic is not None]
     value, chance = (float(np.mean([getter(one) for one in known])) for getter in (_value, _chance))
-    room = 1 - chance
     se, freedom = standard_error(statistic)
-    return Part(metric, (value - chance) / room, se / room, freedom, statistic.n_clusters, chance)
+    skill = skill_of(metric, value, chance)
+    return Part(metric, skill, se / (1 - chance), freedom, statistic.n_clusters, chance)
 
 
 def _value(one: Ready) -> float:

@@ -16,9 +16,11 @@ from aqa.models._weights import Weights
 from aqa.models.numpy import Options
 from aqa.prompts import load_strategy, strategies
 from aqa.prompts.compare import FIRST, ITEM, SECOND, question
-from aqa.records import Question, Record, Request, Value
-from aqa.scoring.metrics import average_ranks
+from aqa.records import Prediction, Question, Record, Request, Value
+from aqa.scoring.intervals import Resampler
 from aqa.scoring.parse import parse
+from aqa.scoring.rows import ALL
+from aqa.scoring.table import choices, scores
 from aqa.training.corpus import Course, Lesson
 
 RESAMPLES = 2_000
@@ -29,7 +31,7 @@ Progress = Callable[[int, int], None]
 class Score(Record):
     """What a cell scored: share of usable answers, and balanced accuracy or Spearman with a 95 % interval.
 
-    The interval is the percentile bootstrap over clips. Unusable choices are wrong, unusable scores left out.
+    The interval is that of `aqa.scoring`, over clips. Unusable choices are wrong, unusable scores left out.
     """
 
     dataset: str
@@ -50,6 +52,7 @@ class Asked:
 
     cell: tuple[str, str, str, str]
     unit: str
+    exercise: str
     lesson: Lesson
     questions: tuple[Question, ...]
     truth: dict[str, Value]
@@ -80,7 +83,7 @@ def _judged(held: Course, dataset: str, key: tuple[int, str], everything: bool) 
 
     def asked(strategy: str, representation: Representation, lesson: Lesson) -> Asked:
         cell = dataset, "judge", representation, strategy
-        return Asked(cell, f"{number}/{clip}", lesson, sample.questions, sample.truth)
+        return Asked(cell, f"{number}.{clip}", sample.exercise, lesson, sample.questions, sample.truth)
 
     yield asked("base", "original", held.judge(number, sample_id, "base", "original"))
     if not everything:
@@ -105,7 +108,8 @@ def _compared(held: Course, dataset: str, key: tuple[int, str]) -> Iterator[Aske
             if lesson is not None:
                 better = FIRST if (pair.better == "anchor") == first else SECOND
                 cell = dataset, "compare", "original", "base"
-                yield Asked(cell, f"{key[0]}/{pair.pair_id}", lesson, (question(pair),), {ITEM: better})
+                unit = f"{key[0]}.{pair.pair_id}"
+                yield Asked(cell, unit, pair.exercise, lesson, (question(pair),), {ITEM: better})
 
 
 def evaluate(
@@ -139,24 +143,28 @@ def evaluate(
 def _score(
     cell: tuple[str, str, str, str], answers: Sequence[tuple[Asked, dict[str, Value | None]]]
 ) -> Score:
+    """Score a cell as `metrics.json` does, headline policies: strict for choices, answered for scores."""
+    questions = [question for one, _ in answers for question in one.questions]
     rows = [
-        (one.unit, f"{one.questions[0].text if len(one.questions) == 1 else ''}{item}", truth, said[item])
+        Prediction(
+            sample_id=one.unit,
+            item=question.item,
+            exercise=one.exercise,
+            subject=one.unit,
+            truth=one.truth[question.item],
+            prediction=said[question.item],
+            outcome="unparsed" if said[question.item] is None else "ok",
+            repeat=0,
+        )
         for one, said in answers
-        for item, truth in one.truth.items()
+        for question in one.questions
     ]
-    parsed = sum(row[3] is not None for row in rows) / len(rows)
-    choice = isinstance(rows[0][2], str)
-    units = sorted({row[0] for row in rows})
-    place = {unit: number for number, unit in enumerate(units)}
-    owner = np.array([place[row[0]] for row in rows])
-    measure = _balanced if choice else _ranked
-    rng = np.random.default_rng(0)
-    draws = []
-    for _ in range(RESAMPLES):
-        counts = np.bincount(rng.integers(len(units), size=len(units)), minlength=len(units))
-        draws.append(measure(rows, counts[owner]))
-    known = [draw for draw in draws if np.isfinite(draw)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
+    resampler = Resampler(0, RESAMPLES)
+    if questions[0].options is None:
+        found = scores(rows, questions, {ALL: (0.0, 1.0)})
+        estimate = found.estimate("spearman", "answered", "item", ALL, resampler)
+    else:
+        estimate = choices(rows, questions).estimate("balanced_accuracy", "strict", "item", ALL, resampler)
     dataset, task, representation, strategy = cell
     return Score(
         dataset=dataset,
@@ -164,39 +172,12 @@ def _score(
         representation=representation,
         strategy=strategy,
         asked=len(answers),
-        parsed=parsed,
-        metric="balanced accuracy" if choice else "Spearman",
-        value=measure(rows, np.ones(len(rows), int)),
-        low=float(low),
-        high=float(high),
+        parsed=sum(row.outcome == "ok" for row in rows) / len(rows),
+        metric="Spearman" if questions[0].options is None else "balanced accuracy",
+        value=estimate.score.value,
+        low=estimate.interval.low,
+        high=estimate.interval.high,
     )
-
-
-Rows = Sequence[tuple[str, str, Value, Value | None]]
-
-
-def _balanced(rows: Rows, counts: np.ndarray) -> float:
-    """Return the mean over questions of the mean recall over their options, rows weighted by `counts`."""
-    hits: dict[str, dict[Value, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0.0]))
-    for (_, name, truth, said), count in zip(rows, counts, strict=True):
-        cell = hits[name][truth]
-        cell[0] += count * (said == truth)
-        cell[1] += count
-    found = []
-    for options in hits.values():
-        recalls = [hit / total for hit, total in options.values() if total]
-        if len(recalls) > 1:
-            found.append(np.mean(recalls))
-    return float(np.mean(found)) if found else float("nan")
-
-
-def _ranked(rows: Rows, counts: np.ndarray) -> float:
-    """Return Spearman's correlation, rows repeated by `counts`."""
-    both = [(truth, said) for (_, _, truth, said), n in zip(rows, counts, strict=True) for _ in range(n)]
-    pairs = np.array([(t, s) for t, s in both if s is not None], float)
-    if len(pairs) < 3 or (pairs == pairs[0]).all(axis=0).any():
-        return float("nan")
-    return float(np.corrcoef(average_ranks(pairs[:, 0]), average_ranks(pairs[:, 1]))[0, 1])
 
 
 def table(scores: Sequence[Score]) -> str:
