@@ -30,6 +30,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "scripts")]
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as Snakemake has it for a rule of one thread; else threads wait
 import numpy as np
 from scipy.stats import bootstrap, spearmanr
 from sklearn.metrics import balanced_accuracy_score

@@ -13,7 +13,7 @@ import orjson
 
 from aqa.config import Contrast
 from aqa.errors import UserError
-from aqa.files import atomic
+from aqa.files import atomic, uncollected
 from aqa.grid import Cell
 from aqa.records import Prediction, Sample
 from aqa.scoring import paired, table
@@ -141,7 +141,8 @@ def effects(
     for contrast in wanted:
         for cell in contrast[1:]:
             if cell not in cache:
-                cache[cell] = load(cells[cell])
+                with uncollected():
+                    cache[cell] = load(cells[cell])
         one, other = cache[contrast.cell], cache[contrast.against]
         first, second = paired.common(one.predictions, other.predictions)
         about = samples[contrast.cell.dataset]

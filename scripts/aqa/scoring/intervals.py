@@ -30,6 +30,9 @@ MIN_KEPT = 0.2
 DRAWN = 500
 """Resamples drawn at once; the draws depend on it."""
 
+FREED = 24 << 20
+"""Bytes of a block that is freed first: `Resampler` says why."""
+
 Method: TypeAlias = Literal[
     "cluster-expanded-percentile",
     "cluster-jackknife-t",
@@ -74,6 +77,9 @@ class Resampler:
         self.seed = seed
         self.resamples = resamples
         self._drawn: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        # Once a block of this size was freed, glibc keeps smaller ones for the next array. Without it each
+        # chunk's arrays go back to the system, and getting them anew costs more than computing them.
+        np.empty(FREED, dtype=np.uint8)
 
     def weights(self, n_clusters: int, block: int = 0) -> NDArray[np.uint8]:
         """Return how often each cluster is drawn, shape (resamples, n_clusters); rows sum to n_clusters."""
@@ -84,7 +90,8 @@ class Resampler:
 
     def _draw(self, n_clusters: int, block: int) -> NDArray[np.uint8]:
         generator = np.random.default_rng([self.seed, n_clusters, block])
-        weights = np.empty((self.resamples, n_clusters), dtype=np.uint8)
+        # The draws of a cluster lie together: the statistics read them in this order.
+        weights = np.empty((self.resamples, n_clusters), dtype=np.uint8, order="F")
         for start in range(0, self.resamples, DRAWN):
             part = weights[start : start + DRAWN]
             drawn = generator.integers(0, n_clusters, size=part.shape)

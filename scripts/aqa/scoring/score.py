@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import aqa
 from aqa.errors import UserError
-from aqa.files import digest_file, read_jsonl, write_json
+from aqa.files import digest_file, read_jsonl, uncollected, write_json
 from aqa.grid import Cell
 from aqa.inference.drafts import read_drafts
 from aqa.records import Outcome, Pair, Prediction, Question, Response, Sample
@@ -64,7 +64,8 @@ def score_cells(folders: Iterable[Path], samples: Mapping[str, Sample], settings
     problems = []
     for folder in folders:
         try:
-            score_cell(folder, samples, settings, resampler)
+            with uncollected():
+                score_cell(folder, samples, settings, resampler)
         except UserError as error:
             problems.append(f"{folder}: {error}")
     if problems:
@@ -217,7 +218,7 @@ def _score(
 ) -> dict[str, Any]:
     """Return the rows of the cell, and what a reader must know about them."""
     units = (headline, *(unit for unit in rows.units() if unit != headline))[: len(rows.units())]
-    outcomes = {scope: _outcomes(predictions, scope) for scope in (ALL, *rows.rows.exercises)}
+    outcomes = _outcomes(predictions, rows.rows.exercises)
     complete = bool(rows.rows.usable.all())
     single = len(rows.rows.exercises) == 1
     known: dict[tuple[str, ...], Estimate] = {}
@@ -267,10 +268,16 @@ def _note(estimate: Estimate) -> dict[str, Any]:
     return note
 
 
-def _outcomes(predictions: Sequence[Prediction], scope: str) -> dict[str, int]:
-    inside = [row for row in predictions if scope in (ALL, row.exercise)]
-    counts = _counts(inside)
-    return {"n": len(inside), **{f"n_{outcome}": counts[outcome] for outcome in OUTCOMES}}
+def _outcomes(predictions: Sequence[Prediction], exercises: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many rows there are of each outcome, in all and by exercise."""
+    counts: dict[str, Counter[str]] = {scope: Counter() for scope in (ALL, *exercises)}
+    for (exercise, outcome), n in Counter((row.exercise, row.outcome) for row in predictions).items():
+        counts[exercise][outcome] += n
+        counts[ALL][outcome] += n
+    return {
+        scope: {"n": count.total(), **{f"n_{outcome}": count[outcome] for outcome in OUTCOMES}}
+        for scope, count in counts.items()
+    }
 
 
 def _counts(predictions: Sequence[Prediction]) -> dict[str, int]:

@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray
+from aqa.scoring.ranks import centred_ranks, squared
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+
+CACHED = 100_000
+"""How many numbers of an array are worked on at once: about what a core's cache holds."""
 
 
 class Resampled(NamedTuple):
@@ -73,26 +78,6 @@ class Layout(NamedTuple):
         Pairs that are not `present` are left out; so is a unit with fewer than two classes present
         and an exercise without a unit; NaN where nothing is left.
         """
-        # Where nothing is left out the average is one weighted sum; that is nearly every row.
-        values: FloatArray = recalls @ self.shares()
-        complete = present.all(axis=1)
-        if not complete.all():
-            lacking = np.flatnonzero(~complete)
-            values[lacking] = self._average_present(recalls[lacking], present[lacking])
-        return values
-
-    def shares(self) -> FloatArray:
-        """Return the weight of each pair where all are present, shape (pairs,); NaN if none is left."""
-        classes = np.bincount(self.pair_unit)
-        usable = classes >= 2
-        members = np.bincount(self.unit_exercise, weights=usable)
-        exercises = int((members > 0).sum())
-        if not exercises:
-            return np.full(len(self.pair_unit), np.nan)
-        units = usable / np.maximum(members, 1)[self.unit_exercise] / exercises
-        return (units / np.maximum(classes, 1))[self.pair_unit]
-
-    def _average_present(self, recalls: FloatArray, present: BoolArray) -> FloatArray:
         in_unit = _one_hot(self.pair_unit)
         in_exercise = _one_hot(self.unit_exercise)
         classes = present @ in_unit
@@ -105,11 +90,20 @@ class Layout(NamedTuple):
         total = np.where(filled, exercises, 0.0).sum(axis=1)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
+    def shares(self) -> FloatArray:
+        """Return the weight of each pair where all are present, shape (pairs,); NaN if none is left."""
+        classes = np.bincount(self.pair_unit)
+        usable = classes >= 2
+        members = np.bincount(self.unit_exercise, weights=usable)
+        exercises = int((members > 0).sum())
+        if not exercises:
+            return np.full(len(self.pair_unit), np.nan)
+        units = usable / np.maximum(members, 1)[self.unit_exercise] / exercises
+        return (units / np.maximum(classes, 1))[self.pair_unit]
+
 
 class BalancedAccuracy:
     """Balanced accuracy per unit, averaged in the exercise, then over exercises."""
-
-    chunk = 1000
 
     def __init__(self, correct: BoolArray, pair: IntArray, cluster: IntArray, layout: Layout) -> None:
         """Count per cluster.
@@ -126,27 +120,38 @@ class BalancedAccuracy:
         cells = cluster * n_pairs + pair
         shape = (self.n_clusters, n_pairs)
         size = self.n_clusters * n_pairs
-        self.totals = np.bincount(cells, minlength=size).reshape(shape).astype(np.float64)
-        self.hits = np.bincount(cells, weights=correct, minlength=size).reshape(shape)
+        totals = np.bincount(cells, minlength=size).reshape(shape).astype(np.float64)
+        hits = np.bincount(cells, weights=correct, minlength=size).reshape(shape)
+        self.sums = np.concatenate([totals.T, hits.T])
+        self.n_pairs = n_pairs
+        self.shares = layout.shares()
+        self.chunk = _chunk(max(2 * n_pairs, self.n_clusters))
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`."""
-        totals = weights @ self.totals
-        present = totals > 0
-        recalls = weights @ self.hits / np.where(present, totals, 1.0)
-        lost: BoolArray = np.logical_not(np.all(present, axis=1))
-        return Resampled(self.layout.average(recalls, present), lost)
+        # Resamples run along the last axis, so that whole lines are compared and divided.
+        sums = self.sums @ weights.T
+        totals, hits = sums[: self.n_pairs], sums[self.n_pairs :]
+        lost: BoolArray = np.equal(totals.min(axis=0), 0.0)
+        lacking = np.flatnonzero(lost)
+        present = totals[:, lacking] > 0
+        if len(lacking):
+            totals[:, lacking] = np.where(present, totals[:, lacking], 1.0)
+        hits /= totals
+        # Where nothing is left out the average is one weighted sum; that is nearly every resample.
+        values: FloatArray = self.shares @ hits
+        if len(lacking):
+            values[lacking] = self.layout.average(hits[:, lacking].T, present.T)
+        return Resampled(values, lost)
 
     def busyness(self) -> FloatArray:
         """See `Statistic`."""
-        rows: FloatArray = self.totals.sum(axis=1)
+        rows: FloatArray = self.sums[: self.n_pairs].sum(axis=0)
         return rows
 
 
 class RelativeL2:
     """The relative l2 distance, or its root; the range is fixed."""
-
-    chunk = 1000
 
     def __init__(
         self, truth: FloatArray, prediction: FloatArray, cluster: IntArray, width: float, *, root: bool
@@ -157,6 +162,7 @@ class RelativeL2:
         self.sums = np.bincount(cluster, weights=errors, minlength=self.n_clusters)
         self.counts = np.bincount(cluster, minlength=self.n_clusters).astype(np.float64)
         self.root = root
+        self.chunk = _chunk(self.n_clusters)
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`."""
@@ -194,8 +200,6 @@ class Ratio:
 class Spearman:
     """Spearman's rank correlation; ranks are taken anew in every resample."""
 
-    chunk = 100
-
     def __init__(self, truth: FloatArray, prediction: FloatArray, cluster: IntArray) -> None:
         """Count rows per cluster and value; most clusters have few of the values."""
         from scipy.sparse import csr_array
@@ -209,19 +213,20 @@ class Spearman:
         self.homes = csr_array(
             (times.astype(np.float64), (home, np.arange(len(home)))), shape=(self.n_clusters, len(home))
         )
+        self.chunk = _chunk(max(len(home), self.n_clusters))
 
     def _counts(self, cluster: IntArray, codes: IntArray) -> csr_array:
         from scipy.sparse import csr_array
 
-        shape = (int(codes.max()) + 1, self.n_clusters)
+        shape = (squared(int(codes.max()) + 1), self.n_clusters)
         return csr_array((np.ones(len(codes)), (codes, cluster)), shape=shape)
 
     def __call__(self, weights: FloatArray) -> Resampled:
         """See `Statistic`."""
         # Resamples run along the last axis, so that picking rows copies whole lines.
         lines = np.ascontiguousarray(weights.T)
-        x_ranks, x_spread = _centred_ranks(self.x_counts @ lines)
-        y_ranks, y_spread = _centred_ranks(self.y_counts @ lines)
+        x_ranks, x_spread = centred_ranks(self.x_counts @ lines)
+        y_ranks, y_spread = centred_ranks(self.y_counts @ lines)
         products = np.take(x_ranks, self.x, axis=0)
         products *= np.take(y_ranks, self.y, axis=0)
         covariance = np.einsum("ij,ij->j", lines, self.homes @ products)
@@ -361,15 +366,9 @@ class MeanOfPairs(MeanOf):
         return sum(part.pair_variance() for part in self.pairs) / len(self.pairs) ** 2
 
 
-def _centred_ranks(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the average ranks less their mean, and their sum of squares.
-
-    Args:
-        counts: weight of each value, in ascending order of values, shape (values, resamples).
-    """
-    upto = np.cumsum(counts, axis=0)
-    ranks = upto - counts / 2 - upto[-1] / 2
-    return ranks, np.einsum("ij,ij,ij->j", counts, ranks, ranks)
+def _chunk(numbers: int) -> int:
+    """Return how many resamples to compute at once, each of so many numbers."""
+    return min(max(CACHED // numbers, 50), 1000)
 
 
 def _one_hot(codes: IntArray) -> FloatArray:
