@@ -19,7 +19,7 @@ from aqa.models.transformers import Options
 from aqa.training import recipe
 from aqa.training.blocks import FIRST_SEED, Wanted, write_block
 from aqa.training.corpus import Course
-from aqa.training.draw import draw_rows, picture
+from aqa.training.draw import SIGHT, draw_rows, picture, stream
 from aqa.training.evaluate import evaluate, plan
 from aqa.training.lean import Lean, patches
 from aqa.training.packing import Packer
@@ -98,7 +98,7 @@ def test_what_is_trained_is_what_the_backend_asks(mix: Mix, made: tuple) -> None
         start, model.config, tokenizer, images, Options(model=str(start), video="video")
     )
     packer, lean = Packer(tokenizer), Lean(model)
-    for row in draw_rows(taught, mix, [7], range(5)):
+    for row in draw_rows(taught, mix, (7, 0), range(5)):
         frames = [np.array(taught.blocks[key[0]].frames(taught.shown[key])) for key in row.keys]
         asked = prompts.prepare(row.conversations[0], frames)
         count = asked.ids.shape[1]
@@ -111,6 +111,14 @@ def test_what_is_trained_is_what_the_backend_asks(mix: Mix, made: tuple) -> None
             mine = lean.head(lean.read(batch, torch.cat(merged), layers))[0, :count]
             theirs = model(input_ids=asked.ids, attention_mask=torch.ones_like(asked.ids), **asked.inputs)
         torch.testing.assert_close(mine, theirs.logits[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_compares_as_often_as_asked_whatever_else_the_step_draws(made: tuple) -> None:
+    taught, mix = made[2], Mix(compare=0.4, in_context=0.0)
+    for sight in (True, False):
+        steps = [step for step in range(400) if (stream(0, step, SIGHT).random() < 0.5) == sight]
+        pairs = [len(draw_rows(taught, mix, (0, step), [0])[0].keys) == 2 for step in steps]
+        assert 0.3 < np.mean(pairs) < 0.5
 
 
 def test_a_resumed_training_ends_like_one_that_ran_through(made: tuple) -> None:

@@ -1,8 +1,8 @@
 """A small model, trained from nothing: `snakemake train_tiny`, and `snakemake evaluate_tiny`.
 
 Needs: config/training/tiny-qwen3-vl.yaml and the embedded renderer; no other data. Nothing depends on it:
-config/models/tiny-qwen3-vl.yaml names the folder `results/training/model`.
-Makes: blocks of rendered clips (about 2 GB; a CPU minute for each round of the five datasets), the checkpoints
+config/models/tiny-qwen3-vl.yaml names resources/tiny-qwen3-vl, a copy of what this once made.
+Makes: blocks of rendered clips (about 3 GB; a CPU minute for each round of the five datasets), the checkpoints
 beside the model, undeclared, so that a stopped job goes on where it was, and the scores on rounds that were not
 trained on. The rules carry no digest of the code: hours of training are not begun anew because a file changed.
 """

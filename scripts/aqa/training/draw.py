@@ -25,6 +25,16 @@ Frames = NDArray[np.uint8]
 Joints = NDArray[np.float32]
 
 
+KIND, ROW, SIGHT, PICTURE = range(1, 5)
+"""What is drawn in a step, each from a stream of its own. None is 0: numpy takes zeros at the end of a seed
+for nothing, so that streams which should be independent would be one."""
+
+
+def stream(seed: int, step: int, what: int, number: int = 0) -> np.random.Generator:
+    """Return the generator of one of the things that a step draws; `number` counts rows or processes."""
+    return np.random.default_rng([seed, step, what, number])
+
+
 @dataclass(frozen=True)
 class Drawn:
     """One row to be: conversations over the same clips, their answers, the clips and their grids."""
@@ -35,18 +45,18 @@ class Drawn:
     grids: tuple[Grid, ...]
 
 
-def draw_rows(course: Course, mix: Mix, seeds: Sequence[int], rows: Sequence[int]) -> list[Drawn]:
+def draw_rows(course: Course, mix: Mix, at: tuple[int, int], rows: Sequence[int]) -> list[Drawn]:
     """Draw the rows of a batch: all judge a clip, all compare two, or all have examples, to be alike long.
 
-    Row n follows from (`seeds`, n), so that processes can share a batch.
+    Row n follows from `at` (seed, step) and n, so that processes can share a batch.
     """
-    kind = np.random.default_rng([*seeds, 0]).random()
+    kind = stream(*at, KIND).random()
     draw = _judged
     if kind < mix.compare:
         draw = _pairs
     elif kind < mix.compare + mix.in_context:
         draw = _examples
-    return [_row(course, mix, np.random.default_rng([*seeds, 1, row]), draw) for row in rows]
+    return [_row(course, mix, stream(*at, ROW, row), draw) for row in rows]
 
 
 def _row(course: Course, mix: Mix, rng: np.random.Generator, draw: Callable[..., list[Lesson]]) -> Drawn:

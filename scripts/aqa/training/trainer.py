@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from aqa.training.corpus import Course, Key
-from aqa.training.draw import Drawn, draw_rows, picture
+from aqa.training.draw import PICTURE, SIGHT, Drawn, draw_rows, picture, stream
 from aqa.training.helpers import FactTable, Helpers
 from aqa.training.lean import Lean, patches
 from aqa.training.packing import IGNORED, Grid, Packer
@@ -161,15 +161,15 @@ class Trainer:
     def advance(self) -> None:
         """Do one step; everything random in it follows from (seed, step)."""
         recipe = self.recipe
-        rng = np.random.default_rng([self.seed, self.step])
+        rng = stream(self.seed, self.step, SIGHT)
         sight = rng.random() < recipe.sight
         mix = replace(recipe.mix, compare=0.0, in_context=0.0) if sight else recipe.mix
         mine = range(self.rank, recipe.batch * (1 + sight), self.ranks)
-        rows = draw_rows(self.course, mix, [self.seed, self.step], mine)
+        rows = draw_rows(self.course, mix, (self.seed, self.step), mine)
         text = self.step >= recipe.silent * recipe.steps and rng.random() >= recipe.wordless
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate * self._pace()
-        varied = np.random.default_rng([self.seed, self.step, 2, self.rank])
+        varied = stream(self.seed, self.step, PICTURE, self.rank)
         losses = self.placing(rows, varied) if sight else self.losses(rows, varied, text=text)
         sum(losses.values(), torch.zeros(())).backward()
         self._gather()
