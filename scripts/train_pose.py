@@ -94,8 +94,7 @@ def evaluate(args: argparse.Namespace, plan: plans.Plan) -> None:
     if not held:
         raise UserError(f"{args.plan}: held_out: no rounds; there is nothing to evaluate on")
     scores = compare(args.model, plan.image_size, held, args.pictures, cli.progress("pictures"))
-    cli.log.info("held-out pictures, %s (sha256 %s)", args.model, digest_file(args.model))
-    cli.log.info("%s", table(scores))
+    cli.log.info("%s (sha256 %s): held-out pictures:\n%s", args.model, digest_file(args.model), table(scores))
     if args.done:
         write_jsonl(args.done, scores)
 
