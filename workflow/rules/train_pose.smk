@@ -2,7 +2,7 @@
 
 Needs: config/training/pose-net.yaml and the embedded renderer; no other data. Nothing depends on it: a
 configuration that wants its poses found names `results/training/pose/model/model.safetensors` (docs/pose-net.md).
-Makes: blocks of rendered pictures (about 40 MB and 40 CPU seconds for each round of the five datasets), the
+Makes: blocks of rendered pictures (about 45 MB and 45 CPU seconds for each round of the five datasets), the
 checkpoints beside the model, undeclared, so that a stopped job goes on where it was, and the scores on rounds that
 were not trained on. The rules carry no digest of the code: hours of training are not begun anew because a file
 changed.
