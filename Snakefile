@@ -15,7 +15,7 @@ if not workflow.config_settings.configfiles:
 for stage in (
     *("root", "common", "datasets", "pose", "media", "masks", "inference"),
     *("scoring", "analyses", "answers", "bias", "evaluate", "report"),
-    *("acquire", "wording", "train"),
+    *("acquire", "wording", "train", "train_pose"),
 ):
 
     include: f"workflow/rules/{stage}.smk"

@@ -13,7 +13,8 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,31 @@ def check_seed(seed: int) -> None:
         )
 
 
+@contextmanager
+def rendered(
+    dataset: str, seed: int, size: Mapping[str, int], beside: Path
+) -> Iterator[tuple[Path, list[Sample]]]:
+    """Render a dataset's embedded data; yield a scratch folder and the samples of its folder `data`.
+
+    The scratch folder lies in `beside`, for as long as the context is open.
+
+    Raises:
+        UserError: the seed may be the benchmark's, or the dataset has no such size.
+    """
+    check_seed(seed)
+    module = importlib.import_module(f"aqa.datasets.{dataset.replace('-', '_')}.embedded")
+    try:
+        wanted = module.Size(**size)
+    except TypeError as error:
+        raise UserError(f"blocks of {dataset}: {dict(size)}: {error}") from None
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".block-") as scratch:
+        data = Path(scratch) / "data"
+        data.mkdir()
+        module.write(data, seed, 1, wanted)
+        yield Path(scratch), index(dataset, data, {})
+
+
 @dataclass(frozen=True)
 class Wanted:
     """A block to be made: a seed's embedded data, in the frames and pixels that a model sees."""
@@ -121,14 +147,9 @@ def write_block(folder: Path, wanted: Wanted) -> None:
     if done.is_file() and json.loads(done.read_bytes())["recipe"] == wanted.recipe:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".block-") as scratch:
-        data = Path(scratch) / "data"
-        data.mkdir()
-        module = importlib.import_module(f"aqa.datasets.{wanted.dataset.replace('-', '_')}.embedded")
-        module.write(data, wanted.seed, 1, module.Size(**wanted.size))
-        samples = index(wanted.dataset, data, {})
-        _write(folder, Path(scratch), samples, wanted)
+    with rendered(wanted.dataset, wanted.seed, wanted.size, folder.parent) as (scratch, samples):
+        folder.mkdir(parents=True)
+        _write(folder, scratch, samples, wanted)
     files = {name: digest_file(folder / name) for name in ("pixels.bin", "clips.jsonl", "samples.jsonl")}
     made = {"recipe": wanted.recipe, "dataset": wanted.dataset, "seed": wanted.seed, "files": files}
     write_json(done, made)

@@ -1,0 +1,1 @@
+"""A small ultralytics pose network, trained on the embedded renderer."""
