@@ -17,7 +17,7 @@ from aqa import models
 from aqa.config import ModelFile
 from aqa.files import read_jsonl
 from aqa.models import Context
-from aqa.records import Request, Response
+from aqa.records import MediaPart, Request, Response
 
 MODEL = "tiny-qwen3-vl"
 WEIGHTS = Path(__file__).parents[1] / "resources" / MODEL
@@ -63,15 +63,23 @@ def ask_again(file: ModelFile, asked: list[Request]) -> list[str]:
     return asyncio.run(run())
 
 
-def check(file: ModelFile, most: int) -> None:
-    """Ask again and compare."""
-    pairs = list(answered(most))
-    again = ask_again(file, [request for request, _ in pairs])
-    unequal = [
-        (request.sample_id, text, other)
-        for (request, text), other in zip(pairs, again, strict=True)
-        if text != other
-    ]
-    share = 1 - len(unequal) / len(pairs)
-    print(f"{share:.4f} of {len(pairs)} answers are equal")
-    assert share >= SHARE, unequal[:5]
+def on_the_second(request: Request) -> Request:
+    """Return a request whose frames are a second apart: what vLLM takes a sequence of JPEG frames for."""
+    messages = []
+    for message in request.messages:
+        parts = [
+            part.model_copy(update={"timestamps": tuple(map(float, range(len(part.timestamps))))})
+            if isinstance(part, MediaPart)
+            else part
+            for part in message.content
+        ]
+        messages.append(message.model_copy(update={"content": tuple(parts)}))
+    return request.model_copy(update={"messages": tuple(messages)})
+
+
+def share_equal(ours: list[str], theirs: list[str]) -> float:
+    """Return the share of equal answers, and print it with some that differ."""
+    unequal = [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]]
+    share = 1 - len(unequal) / len(ours)
+    print(f"{share:.4f} of {len(ours)} answers are equal", *unequal[:5], sep="\n")
+    return share
