@@ -32,10 +32,11 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / "scripts")]
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as Snakemake has it for a rule of one thread; else threads wait
 import numpy as np
+import orjson
 from scipy.stats import bootstrap, spearmanr
 from sklearn.metrics import balanced_accuracy_score
 
-from aqa.files import read_jsonl
+from aqa.files import read_jsonl, write_json
 from aqa.grid import Cell, group
 from aqa.plan import Plan
 from aqa.records import Pair, Sample
@@ -99,6 +100,14 @@ def alone(folder: Path, made: Plan, resamples: int) -> int:
             settings = Settings(made.metadata[dataset].kind, 0, resamples, made.unit(dataset))
             jobs.append(pool.submit(score, folder, dataset, cells, settings))
         return sum(job.result() for job in jobs)
+
+
+def people(folder: Path, made: Plan) -> None:
+    """Put the random baseline's scores where those of people are read: there are no ratings here."""
+    for cell in made.people():
+        found = orjson.loads((folder / made.file(cell._replace(model="random"), "metrics.json")).read_bytes())
+        found["rows"] = [row | {"model": cell.model} for row in found["rows"]]
+        write_json(folder / made.file(cell, "metrics.json"), found | {"model": cell.model})
 
 
 def rules(folder: Path, made: Plan, target: str, names: list[str]) -> None:
@@ -167,6 +176,7 @@ def main() -> None:
         with measured() as cost:
             alone(folder, made, args.resamples)
         line("scoring alone", cost, "60")
+        people(folder, made)
         for cell in made.grid:
             for file in ("predictions.csv", "metrics.json"):
                 (folder / made.file(cell, file)).unlink()
