@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from aqa import cli
 from aqa.errors import UserError
 from aqa.files import digest_file, write_jsonl
 from aqa.training.pose import plan as plans
+from aqa.training.progress import reporter
+from aqa.training.rounds import data_digest
 
 
 def arguments() -> argparse.Namespace:
@@ -55,34 +56,19 @@ def train(args: argparse.Namespace, plan: plans.Plan) -> None:
     model(plan.shape, plan.seed)  # says what is missing, in one line, before torch is imported
     import torch
 
-    from aqa.training.pose.trainer import Trainer, trainer
+    from aqa.training.pose.trainer import trainer
 
     torch.set_num_threads(1)
     blocks = plans.read_blocks(plan, args.blocks, held_out=False)
     training = trainer(plan, blocks, args.out)
     size = sum(p.numel() for p in training.model.parameters())
-    cli.log.info("training data: sha256 %s", plans.data_digest(plan, args.blocks))
+    cli.log.info("training data: sha256 %s", data_digest(plan, args.blocks))
     cli.log.info(
         "%d pictures, %.2f million parameters; from step %d of %d",
         *(sum(len(block.pictures) for block in blocks), size / 1e6, training.step, plan.recipe.steps),
     )
-    show = cli.progress("steps")
-    last = time.monotonic()
-
-    def report(now: Trainer, seconds: float) -> None:
-        nonlocal last
-        show(now.step, plan.recipe.steps)
-        if time.monotonic() - last > 60 and not sys.stderr.isatty():
-            cli.log.info("step %d: %s (%.2f s a step)", now.step, told(now), seconds)
-            last = time.monotonic()
-
-    training.run(args.out, report, args.steps or plan.recipe.steps)
-    cli.log.info("step %d: %s; %.0f CPU seconds", training.step, told(training), time.process_time())
-
-
-def told(training: object) -> str:
-    """Return the running means of the losses as text."""
-    return " ".join(f"{name} {value:.3f}" for name, value in training.means.items())  # type: ignore[attr-defined]
+    training.run(args.out, reporter(plan.recipe.steps), args.steps or plan.recipe.steps)
+    cli.log.info("step %d: %s; %.0f CPU seconds", training.step, training.means, time.process_time())
 
 
 def evaluate(args: argparse.Namespace, plan: plans.Plan) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 from aqa import cli
 from aqa.errors import UserError
 from aqa.files import write_jsonl
 from aqa.training import recipe
+from aqa.training.progress import reporter
+from aqa.training.rounds import data_digest
 
 
 def arguments() -> argparse.Namespace:
@@ -79,19 +79,9 @@ def train_one(rank: int, args: argparse.Namespace, plan: recipe.Plan, place: str
     if rank:
         trainer.run(args.out, lambda _now, _seconds: None, args.steps or plan.recipe.steps)
         return
-    cli.log.info("training data: sha256 %s", recipe.data_digest(plan, args.blocks))
+    cli.log.info("training data: sha256 %s", data_digest(plan, args.blocks))
     cli.log.info("%d clips; from step %d of %d", len(taught.shown), trainer.step, plan.recipe.steps)
-    show = cli.progress("steps")
-    last = time.monotonic()
-
-    def report(_now: object, seconds: float) -> None:
-        nonlocal last
-        show(trainer.step, plan.recipe.steps)
-        if time.monotonic() - last > 60 and not sys.stderr.isatty():
-            cli.log.info("step %d: %s (%.2f s a step)", trainer.step, trainer.means, seconds)
-            last = time.monotonic()
-
-    trainer.run(args.out, report, args.steps or plan.recipe.steps)
+    trainer.run(args.out, reporter(plan.recipe.steps), args.steps or plan.recipe.steps)
     cli.log.info("step %d: %s", trainer.step, trainer.means)
 
 

@@ -42,6 +42,9 @@ from aqa.training.pixels import Sizes, shown_size
 FIRST_SEED = 1_000_000
 """Training data have this seed and higher ones; the benchmark's (`seed` of a configuration) are lower."""
 
+DONE = "block.json"
+"""The file of a block that is written last."""
+
 Frames = NDArray[np.uint8]
 Facts = dict[str, float | str]
 
@@ -143,7 +146,7 @@ def write_block(folder: Path, wanted: Wanted) -> None:
         UserError: the seed may be the benchmark's.
     """
     check_seed(wanted.seed)
-    done = folder / "block.json"
+    done = folder / DONE
     if done.is_file() and json.loads(done.read_bytes())["recipe"] == wanted.recipe:
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -162,7 +165,7 @@ def read_block(folder: Path) -> Block:
         UserError: it is not finished, or damaged.
     """
     try:
-        done = json.loads((folder / "block.json").read_bytes())
+        done = json.loads((folder / DONE).read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no finished block ({error}); make the blocks first") from None
     check_seed(done["seed"])

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from aqa.config import MediaProfile, Section, load_yaml, parse
-from aqa.files import digest
-from aqa.training.blocks import FIRST_SEED, Block, Wanted, read_block, write_block
+from aqa.config import MediaProfile, load_yaml, parse
+from aqa.training.blocks import Block, Wanted, read_block, write_block
 from aqa.training.corpus import Course
 from aqa.training.network import Shape, make
 from aqa.training.pixels import Sizes
+from aqa.training.rounds import Report, Rounds, folders, make_rounds
 from aqa.training.settings import Recipe
 from aqa.training.vocabulary import texts_of
 
 if TYPE_CHECKING:
     from aqa.training.trainer import Trainer
 
-Report = Callable[[int, int], None]
 
-
-class Plan(Section):
+class Plan(Rounds):
     """A training's file."""
 
-    seed: int = Field(0, ge=0, description="Of weights, batches and variations of pictures.")
-    rounds: int = Field(ge=1, description="Blocks of each dataset.")
-    held_out: tuple[int, ...] = Field((), description="Rounds that are evaluated on, not trained on.")
-    blocks: dict[str, dict[str, int]] = Field(description="Dataset -> sizes of its embedded data in a block.")
     profile: MediaProfile = Field(description="Which frames of a clip the model sees.")
     pixels: Sizes = Field(Sizes(), description="Fewest and most pixels of images and videos.")
     shape: Shape = Field(Shape(), description="Widths and depths of the network.")
@@ -46,17 +39,14 @@ def read_plan(path: Path) -> Plan:
     return parse(Plan, load_yaml(path), str(path))
 
 
-def block_folder(folder: Path, dataset: str, number: int) -> Path:
-    """Return where a round's block of a dataset lies."""
-    return folder / f"{dataset}-{number:03d}"
-
-
 def write_blocks(plan: Plan, folder: Path, dataset: str, report: Report) -> None:
     """Make the blocks of a dataset that are not there yet."""
-    for number in range(plan.rounds):
-        wanted = Wanted(dataset, FIRST_SEED + number, plan.blocks[dataset], plan.profile, plan.pixels)
-        write_block(block_folder(folder, dataset, number), wanted)
-        report(number + 1, plan.rounds)
+    size = plan.blocks[dataset]
+
+    def make_one(place: Path, seed: int) -> None:
+        write_block(place, Wanted(dataset, seed, size, plan.profile, plan.pixels))
+
+    make_rounds(plan, folder, dataset, make_one, report)
 
 
 def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
@@ -65,15 +55,7 @@ def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
     Raises:
         UserError: a block is not there.
     """
-    numbers = [n for n in range(plan.rounds) if (n in plan.held_out) == held_out]
-    return [read_block(block_folder(folder, dataset, n)) for dataset in plan.blocks for n in numbers]
-
-
-def data_digest(plan: Plan, folder: Path) -> str:
-    """Return the digest of all data that are trained on."""
-    numbers = [n for n in range(plan.rounds) if n not in plan.held_out]
-    files = [block_folder(folder, dataset, n) / "block.json" for dataset in plan.blocks for n in numbers]
-    return digest([json.loads(file.read_bytes())["files"] for file in files])
+    return [read_block(place) for place in folders(plan, folder, held_out=held_out)]
 
 
 def untrained(plan: Plan, folder: Path, course: Course) -> None:

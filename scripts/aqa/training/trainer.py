@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,11 @@ from aqa.training.draw import PICTURE, SIGHT, Drawn, draw_rows, picture, stream
 from aqa.training.helpers import FactTable, Helpers
 from aqa.training.lean import Lean, patches
 from aqa.training.packing import IGNORED, Grid, Packer
+from aqa.training.progress import Means
 from aqa.training.settings import Recipe
 
 STATE = "state.pt"
 MODEL = "model"
-
-
-@dataclass
-class Means:
-    """Running means of the losses."""
-
-    values: dict[str, float] = field(default_factory=dict)
-
-    def add(self, losses: Mapping[str, float]) -> None:
-        """Add one step's."""
-        for name, value in losses.items():
-            old = self.values.get(name, value)
-            self.values[name] = 0.98 * old + 0.02 * value
-
-    def __str__(self) -> str:
-        return " ".join(f"{name} {value:.3f}" for name, value in self.values.items())
 
 
 class Trainer:

@@ -22,13 +22,13 @@ from aqa.files import atomic, digest, digest_file, read_jsonl, write_json, write
 from aqa.media.walk import opened
 from aqa.pose.precomputed import Line, read_lines
 from aqa.records import Media, Record, Sample
-from aqa.training.blocks import check_seed, rendered
+from aqa.training.blocks import DONE, check_seed, rendered
 
 Image = NDArray[np.uint8]
 """(height, width, 3) blue, green, red."""
 
 QUALITY = 95
-PIXELS, LINES, DONE = "pictures.bin", "pictures.jsonl", "block.json"
+PIXELS, LINES = "pictures.bin", "pictures.jsonl"
 
 
 class Picture(Record):

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field
 
-from aqa.config import Section, load_yaml, parse
+from aqa.config import load_yaml, parse
 from aqa.errors import UserError
-from aqa.files import digest
-from aqa.training.blocks import FIRST_SEED
 from aqa.training.pose.network import STRIDE, Shape
-from aqa.training.pose.pictures import DONE, Block, Wanted, read_block, write_block
+from aqa.training.pose.pictures import Block, Wanted, read_block, write_block
 from aqa.training.pose.views import Variation
-
-Report = Callable[[int, int], None]
+from aqa.training.rounds import Report, Rounds, folders, make_rounds
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,9 @@ class Recipe:
     """How often a dataset's pictures are drawn; 1 where one is left out."""
 
 
-class Plan(Section):
+class Plan(Rounds):
     """A training's file."""
 
-    seed: int = Field(0, ge=0, description="Of weights, batches and views.")
-    rounds: int = Field(ge=1, description="Blocks of each dataset.")
-    held_out: tuple[int, ...] = Field((), description="Rounds that are evaluated on, not trained on.")
-    blocks: dict[str, dict[str, int]] = Field(description="Dataset -> sizes of its embedded data in a block.")
     image_size: int = Field(
         256, ge=STRIDE, description="Longer side of the picture that the network sees: `pose.image_size`."
     )
@@ -81,17 +73,12 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
-def block_folder(folder: Path, dataset: str, number: int) -> Path:
-    """Return where a round's block of a dataset lies."""
-    return folder / f"{dataset}-{number:03d}"
-
-
 def write_blocks(plan: Plan, folder: Path, dataset: str, report: Report) -> None:
     """Make the blocks of a dataset that are not there yet."""
-    for number in range(plan.rounds):
-        wanted = Wanted(dataset, FIRST_SEED + number, plan.blocks[dataset])
-        write_block(block_folder(folder, dataset, number), wanted)
-        report(number + 1, plan.rounds)
+    size = plan.blocks[dataset]
+    make_rounds(
+        plan, folder, dataset, lambda place, seed: write_block(place, Wanted(dataset, seed, size)), report
+    )
 
 
 def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
@@ -100,15 +87,4 @@ def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
     Raises:
         UserError: a block is not there.
     """
-    return [read_block(place) for place in _folders(plan, folder, held_out=held_out)]
-
-
-def data_digest(plan: Plan, folder: Path) -> str:
-    """Return the digest of all data that are trained on."""
-    made = [json.loads((place / DONE).read_bytes()) for place in _folders(plan, folder, held_out=False)]
-    return digest([block["files"] for block in made])
-
-
-def _folders(plan: Plan, folder: Path, *, held_out: bool) -> list[Path]:
-    numbers = [number for number in range(plan.rounds) if (number in plan.held_out) == held_out]
-    return [block_folder(folder, dataset, number) for dataset in plan.blocks for number in numbers]
+    return [read_block(place) for place in folders(plan, folder, held_out=held_out)]

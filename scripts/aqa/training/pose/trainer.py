@@ -18,6 +18,7 @@ from aqa.training.pose.network import FINE, JOINTS, export, model
 from aqa.training.pose.pictures import Block
 from aqa.training.pose.plan import Plan
 from aqa.training.pose.views import View, view
+from aqa.training.progress import Means
 
 Tensor: TypeAlias = torch.Tensor
 Report: TypeAlias = "Callable[[Trainer, float], None]"
@@ -66,7 +67,7 @@ class Trainer:
         )
         self.averaged = copy.deepcopy(self.model.state_dict())
         self.step = 0
-        self.means: dict[str, float] = {}
+        self.means = Means()
 
     def views(self, step: int) -> list[View]:
         """Return the views of a step; they follow from (seed, step)."""
@@ -124,9 +125,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self._average()
-        for name, loss in losses.items():
-            value = float(loss.detach())
-            self.means[name] = 0.98 * self.means.get(name, value) + 0.02 * value
+        self.means.add({name: float(loss.detach()) for name, loss in losses.items()})
 
     def _pace(self) -> float:
         recipe = self.recipe
@@ -163,7 +162,7 @@ class Trainer:
             "averaged": self.averaged,
             "maps": self.maps.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "means": self.means,
+            "means": self.means.values,
         }
         torch.save(state, out / f".{STATE}")
         (out / f".{STATE}").replace(out / STATE)
@@ -186,7 +185,7 @@ class Trainer:
         self.averaged = state["averaged"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        self.means = dict(state["means"])
+        self.means = Means(dict(state["means"]))
 
 
 def trainer(plan: Plan, blocks: Sequence[Block], out: Path) -> Trainer:
