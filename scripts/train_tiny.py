@@ -12,7 +12,7 @@ from aqa.errors import UserError
 from aqa.files import write_jsonl
 from aqa.training import recipe
 from aqa.training.progress import reporter
-from aqa.training.rounds import data_digest
+from aqa.training.rounds import FIRST_SEED, data_digest
 
 
 def arguments() -> argparse.Namespace:
@@ -96,7 +96,7 @@ def evaluate(args: argparse.Namespace, plan: recipe.Plan) -> None:
     if args.dataset is not None:
         asked = [one for one in asked if one.cell[0] == args.dataset]
     scores = ask(args.model, held, asked, 160, cli.progress("questions"))
-    cli.log.info("held-out clips (seeds from %d on):\n%s", recipe.FIRST_SEED, table(scores))
+    cli.log.info("held-out clips (seeds from %d on):\n%s", FIRST_SEED, table(scores))
     if args.done:
         write_jsonl(args.done, scores)
 

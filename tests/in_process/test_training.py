@@ -17,13 +17,14 @@ from aqa.errors import UserError
 from aqa.models._transformers_qwen import TorchQwenPrompts
 from aqa.models.transformers import Options
 from aqa.training import recipe
-from aqa.training.blocks import FIRST_SEED, Wanted, write_block
+from aqa.training.blocks import Wanted, write_block
 from aqa.training.corpus import Course
 from aqa.training.draw import SIGHT, draw_rows, picture, stream
 from aqa.training.evaluate import evaluate, plan
 from aqa.training.lean import Lean, patches
 from aqa.training.packing import Packer
 from aqa.training.pixels import FACTOR, TEMPORAL, Sizes, shown_size
+from aqa.training.rounds import FIRST_SEED
 from aqa.training.settings import Mix
 from aqa.training.trainer import Trainer
 

@@ -12,11 +12,11 @@ import yaml
 
 from aqa.errors import UserError
 from aqa.pose.store import JOINTS
-from aqa.training.blocks import FIRST_SEED, rendered
 from aqa.training.pose import plan as plans
 from aqa.training.pose.evaluate import similarity
 from aqa.training.pose.pictures import LINES, PIXELS, Block, Picture, Wanted, read_block, write_block
 from aqa.training.pose.views import GREY, LARGEST, MIRRORED, Variation, view
+from aqa.training.rounds import DONE, FIRST_SEED, made_block, rendered
 
 ROOT = Path(__file__).parents[2]
 SIZES = {
@@ -85,13 +85,18 @@ def test_a_finished_block_is_kept_a_damaged_one_refused(made: tuple[Wanted, Path
     assert (folder / PIXELS).stat().st_mtime_ns == before
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name in (PIXELS, LINES, "block.json"):
+    for name in (PIXELS, LINES, DONE):
         (copy / name).write_bytes((folder / name).read_bytes())
     (copy / PIXELS).write_bytes((folder / PIXELS).read_bytes()[:-1])
     with pytest.raises(UserError, match="delete the folder and make it again"):
         read_block(copy)
     with pytest.raises(UserError, match="make the blocks first"):
         read_block(tmp_path / "nothing")
+    (copy / DONE).write_text("{")
+    with pytest.raises(UserError, match="make the blocks first"):
+        read_block(copy)
+    write_block(copy, wanted)
+    assert made_block(copy) == made_block(folder)
 
 
 def test_the_benchmarks_seeds_and_unknown_sizes_are_refused(tmp_path: Path) -> None:

@@ -7,14 +7,10 @@ holds the frames one after the other, `clips.jsonl` says what lies where, `sampl
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +21,7 @@ from PIL import Image
 
 from aqa.config import MediaProfile, Pose, Representation
 from aqa.datasets import load_metadata
-from aqa.datasets.index import index
-from aqa.errors import UserError
-from aqa.files import atomic, digest, digest_file, read_jsonl, write_json, write_jsonl
+from aqa.files import atomic, digest, read_jsonl, write_jsonl
 from aqa.media.masks import load_masks
 from aqa.media.poses import Order as PoseOrder
 from aqa.media.poses import pose_all
@@ -38,12 +32,9 @@ from aqa.media.target import Target
 from aqa.pose.store import read_poses
 from aqa.records import Clip, Record, Sample
 from aqa.training.pixels import Sizes, shown_size
+from aqa.training.rounds import made_block, make_block, mapped
 
-FIRST_SEED = 1_000_000
-"""Training data have this seed and higher ones; the benchmark's (`seed` of a configuration) are lower."""
-
-DONE = "block.json"
-"""The file of a block that is written last."""
+PIXELS, CLIPS, SAMPLES = "pixels.bin", "clips.jsonl", "samples.jsonl"
 
 Frames = NDArray[np.uint8]
 Facts = dict[str, float | str]
@@ -85,43 +76,6 @@ class Block:
         return self.pixels[shown.offset : shown.offset + count].reshape(*shown.shape, 3)
 
 
-def check_seed(seed: int) -> None:
-    """Refuse a seed that the benchmark may use.
-
-    Raises:
-        UserError: it is below `FIRST_SEED`.
-    """
-    if seed < FIRST_SEED:
-        raise UserError(
-            f"training data need seeds from {FIRST_SEED} on, apart from the benchmark's; not {seed}"
-        )
-
-
-@contextmanager
-def rendered(
-    dataset: str, seed: int, size: Mapping[str, int], beside: Path
-) -> Iterator[tuple[Path, list[Sample]]]:
-    """Render a dataset's embedded data; yield a scratch folder and the samples of its folder `data`.
-
-    The scratch folder lies in `beside`, for as long as the context is open.
-
-    Raises:
-        UserError: the seed may be the benchmark's, or the dataset has no such size.
-    """
-    check_seed(seed)
-    module = importlib.import_module(f"aqa.datasets.{dataset.replace('-', '_')}.embedded")
-    try:
-        wanted = module.Size(**size)
-    except TypeError as error:
-        raise UserError(f"blocks of {dataset}: {dict(size)}: {error}") from None
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=beside, prefix=".block-") as scratch:
-        data = Path(scratch) / "data"
-        data.mkdir()
-        module.write(data, seed, 1, wanted)
-        yield Path(scratch), index(dataset, data, {})
-
-
 @dataclass(frozen=True)
 class Wanted:
     """A block to be made: a seed's embedded data, in the frames and pixels that a model sees."""
@@ -143,19 +97,9 @@ def write_block(folder: Path, wanted: Wanted) -> None:
     """Make a block in `folder`; one that is there already, of the same recipe, is kept.
 
     Raises:
-        UserError: the seed may be the benchmark's.
+        UserError: the seed may be the benchmark's, or the dataset has no such size.
     """
-    check_seed(wanted.seed)
-    done = folder / DONE
-    if done.is_file() and json.loads(done.read_bytes())["recipe"] == wanted.recipe:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    with rendered(wanted.dataset, wanted.seed, wanted.size, folder.parent) as (scratch, samples):
-        folder.mkdir(parents=True)
-        _write(folder, scratch, samples, wanted)
-    files = {name: digest_file(folder / name) for name in ("pixels.bin", "clips.jsonl", "samples.jsonl")}
-    made = {"recipe": wanted.recipe, "dataset": wanted.dataset, "seed": wanted.seed, "files": files}
-    write_json(done, made)
+    make_block(folder, wanted, lambda scratch, samples: _write(folder, scratch, samples, wanted))
 
 
 def read_block(folder: Path) -> Block:
@@ -164,22 +108,13 @@ def read_block(folder: Path) -> Block:
     Raises:
         UserError: it is not finished, or damaged.
     """
-    try:
-        done = json.loads((folder / DONE).read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no finished block ({error}); make the blocks first") from None
-    check_seed(done["seed"])
-    size = (folder / "pixels.bin").stat().st_size if (folder / "pixels.bin").is_file() else 0
-    shown = tuple(read_jsonl(folder / "clips.jsonl", Shown))
-    if size != sum(3 * int(np.prod(clip.shape)) for clip in shown):
-        raise UserError(
-            f"{folder}: pixels.bin is not what clips.jsonl says; delete the folder and make it again"
-        )
-    samples = tuple(read_jsonl(folder / "samples.jsonl", Sample))
+    made = made_block(folder)
+    shown = tuple(read_jsonl(folder / CLIPS, Shown))
+    pixels = mapped(folder / PIXELS, sum(3 * int(np.prod(clip.shape)) for clip in shown), CLIPS)
+    samples = tuple(read_jsonl(folder / SAMPLES, Sample))
     firsts: dict[object, str] = {}
     clip_of = {sample.sample_id: firsts.setdefault(_content(sample), sample.sample_id) for sample in samples}
-    pixels = np.memmap(folder / "pixels.bin", np.uint8, "r")
-    return Block(done["dataset"], done["seed"], samples, shown, pixels, clip_of)
+    return Block(made.dataset, made.seed, samples, shown, pixels, clip_of)
 
 
 def _content(sample: Sample) -> object:
@@ -201,7 +136,7 @@ def _write(folder: Path, scratch: Path, samples: Sequence[Sample], wanted: Wante
     prepared = prepare(dict.fromkeys(targets, firsts), order, 1, _quiet)
     facts = _facts(data, firsts)
     offset, lines = 0, []
-    with atomic(folder / "pixels.bin") as stream:
+    with atomic(folder / PIXELS) as stream:
         for target, clips in prepared.clips.items():
             for clip in clips:
                 if clip.file is None:
@@ -225,8 +160,8 @@ def _write(folder: Path, scratch: Path, samples: Sequence[Sample], wanted: Wante
                 )
                 stream.write(frames.tobytes())
                 offset += frames.nbytes
-    write_jsonl(folder / "clips.jsonl", lines)
-    write_jsonl(folder / "samples.jsonl", samples)
+    write_jsonl(folder / CLIPS, lines)
+    write_jsonl(folder / SAMPLES, samples)
 
 
 def _quiet(_done: int, _wanted: int) -> None:

@@ -7,8 +7,6 @@ judged. Bystanders are in the pictures and are not in the lines: the network sha
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aqa.errors import UserError
-from aqa.files import atomic, digest, digest_file, read_jsonl, write_json, write_jsonl
+from aqa.files import atomic, digest, read_jsonl, write_jsonl
 from aqa.media.walk import opened
 from aqa.pose.precomputed import Line, read_lines
 from aqa.records import Media, Record, Sample
-from aqa.training.blocks import DONE, check_seed, rendered
+from aqa.training.rounds import made_block, make_block, mapped
 
 Image = NDArray[np.uint8]
 """(height, width, 3) blue, green, red."""
@@ -82,20 +79,9 @@ def write_block(folder: Path, wanted: Wanted) -> None:
     """Make a block in `folder`; one that is there already, of the same recipe, is kept.
 
     Raises:
-        UserError: the seed may be the benchmark's.
+        UserError: the seed may be the benchmark's, or the dataset has no such size.
     """
-    done = folder / DONE
-    if done.is_file() and json.loads(done.read_bytes())["recipe"] == wanted.recipe:
-        return
-    check_seed(wanted.seed)
-    shutil.rmtree(folder, ignore_errors=True)
-    with rendered(wanted.dataset, wanted.seed, wanted.size, folder.parent) as (scratch, samples):
-        folder.mkdir(parents=True)
-        _write(folder, scratch / "data", samples)
-    files = {name: digest_file(folder / name) for name in (PIXELS, LINES)}
-    write_json(
-        done, {"recipe": wanted.recipe, "dataset": wanted.dataset, "seed": wanted.seed, "files": files}
-    )
+    make_block(folder, wanted, lambda scratch, samples: _write(folder, scratch / "data", samples))
 
 
 def read_block(folder: Path) -> Block:
@@ -104,16 +90,10 @@ def read_block(folder: Path) -> Block:
     Raises:
         UserError: it is not finished, or damaged.
     """
-    try:
-        done = json.loads((folder / DONE).read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no finished block ({error}); make the blocks first") from None
-    check_seed(done["seed"])
+    made = made_block(folder)
     pictures = tuple(read_jsonl(folder / LINES, Picture))
-    size = (folder / PIXELS).stat().st_size if (folder / PIXELS).is_file() else 0
-    if size != sum(picture.length for picture in pictures):
-        raise UserError(f"{folder}: {PIXELS} is not what {LINES} says; delete the folder and make it again")
-    return Block(done["dataset"], pictures, np.memmap(folder / PIXELS, np.uint8, "r"))
+    packed = mapped(folder / PIXELS, sum(picture.length for picture in pictures), LINES)
+    return Block(made.dataset, pictures, packed)
 
 
 def _write(folder: Path, data: Path, samples: Sequence[Sample]) -> None:
