@@ -44,6 +44,7 @@ rule train_tiny:
         f"{LOGS}/training/train.log",
     conda:
         "../../envs/transformers.yaml"
+    threads: 2
     resources:
         **growing(mem_mb=6000, runtime=1440),
     params:
@@ -51,7 +52,7 @@ rule train_tiny:
         out=lambda wildcards, output: str(Path(output[0]).parents[1]),
     shell:
         "python $AQA/train_tiny.py train --plan {input.plan:q} --blocks {params.blocks:q}"
-        " --out {params.out:q} --log {log:q}"
+        " --out {params.out:q} --processes {threads} --log {log:q}"
 
 
 rule evaluate_tiny:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from aqa.grid import Cell
 from aqa.reporting import views
 from aqa.reporting.forest import Point, forest
+from aqa.reporting.gaps import LEAST
 from aqa.reporting.labels import Labels
 from aqa.reporting.notes import POLICIES
 from aqa.reporting.printed import Names, between, count, number, with_interval
@@ -145,8 +146,9 @@ def _about_gaps(trends: Sequence[TrendRow], labels: Labels) -> str:
         if row.policy == labels.policy and row.model not in baselines and math.isfinite(row.ci_low)
     ]
     text = (
-        "Where truths are scores, pairs differ in their gap (Figure 2). The trend is a logistic regression "
-        "of right answers on the gap; its interval rests on both subjects of the pairs."
+        f"Where truths are scores, pairs differ in their gap (Figure 2; a point without a bar has fewer than "
+        f"{LEAST} pairs, or no interval is defined). The trend is a logistic regression of right answers on "
+        "the gap; its interval rests on both subjects of the pairs."
     )
     if not tested:
         return text
