@@ -17,6 +17,7 @@ from sklearn.metrics import balanced_accuracy_score
 from aqa.records import Prediction, Question
 from aqa.scoring.estimates import Dropped
 from aqa.scoring.intervals import Resampler
+from aqa.scoring.metrics import COUNTED_AS_0
 from aqa.scoring.paired import common, compare
 from aqa.scoring.rows import ALL
 from aqa.scoring.table import choices, scores
@@ -163,15 +164,16 @@ def test_a_cluster_without_a_usable_answer_in_one_repeat_stays_one_cluster() -> 
     assert found.interval.high - found.interval.low == pytest.approx(2 * reach)
 
 
-def test_a_repeat_in_which_a_metric_is_undefined_is_left_out_and_listed() -> None:
+def test_a_repeat_that_ranks_nothing_counts_as_0_and_is_listed() -> None:
     said = [
         one.model_copy(update={"prediction": 5.0, "outcome": "ok"}) if one.repeat == 1 else one
         for one in scored(1, 40, 6, 3)
     ]
     table = scores(said, [SCORE] * len(said), LIMITS)
     found = table.estimate("spearman", "strict", "item", ALL, FEW)
-    assert found.score.value == pytest.approx(over_repeats([one for one in said if one.repeat != 1], rho))
-    assert found.dropped == (Dropped("repeat 1", "", 40, "constant predictions"),)
+    others = over_repeats([one for one in said if one.repeat != 1], rho)
+    assert found.score.value == pytest.approx(2 / 3 * others)
+    assert found.dropped == (Dropped("", "", 40, COUNTED_AS_0),)
 
 
 def test_a_unit_that_no_repeat_can_score_is_listed_once() -> None:

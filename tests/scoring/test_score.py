@@ -131,6 +131,29 @@ def test_constant_predictions_have_no_rank_correlation_and_the_reason_is_there(t
     assert reasons["spearman", "all"] == "constant predictions"
 
 
+@pytest.mark.parametrize("said", [None, '{"score": 0}'], ids=["refused", "the same answer"])
+def test_an_exercise_whose_answers_rank_nothing_makes_the_mean_over_exercises_no_better(
+    tmp_path: Path, said: str | None
+) -> None:
+    samples = dives(200)
+    good = {one.sample_id: json.dumps({"score": float(one.truth[""])}) for one in samples}
+    every, _ = scored(tmp_path / "every", samples, good, REGRESSION)
+    half = {one.sample_id: said if one.exercise == "e1" else good[one.sample_id] for one in samples}
+    rows, metrics = scored(tmp_path / "half", samples, half, REGRESSION)
+    place = ("spearman", "strict", "exercise", "all")
+    assert every[place]["value"] == pytest.approx(1.0)
+    assert rows[place]["value"] == pytest.approx(0.5)
+    assert rows[place]["ci_low"] <= 0.5 <= rows[place]["ci_high"]
+    assert rows[place]["n_clusters"] == every[place]["n_clusters"]
+    assert rows["spearman", "strict", "exercise", "e1"]["value"] is None, "alone it is undefined"
+    notes = {
+        (note["unit"], note["scope"], note["policy"]): note["dropped"]
+        for note in metrics["notes"]
+        if note["metric"] == "spearman" and "reason" not in note and "dropped" in note
+    }
+    assert [part["exercise"] for part in notes["exercise", "all", "strict"]] == ["e1"]
+
+
 def test_without_a_usable_answer_strict_is_the_worst_case_and_answered_undefined(tmp_path: Path) -> None:
     samples = dives(60)
     rows, metrics = scored(tmp_path, samples, {one.sample_id: None for one in samples}, REGRESSION)

@@ -13,6 +13,7 @@ from aqa.reporting.layout import JUDGE_METRICS, LAYOUTS, METRICS, Metric
 from aqa.reporting.metrics import CellMetrics
 from aqa.reporting.render import INTERVAL_DIGITS
 from aqa.reporting.scores import COUNTS, Scores, counts, has_interval, is_defined
+from aqa.scoring.metrics import COUNTED_AS_0
 from aqa.scoring.rows import ALL, ScoreRow
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -299,8 +300,9 @@ def note_rows(metrics: Sequence[CellMetrics], labels: Labels) -> tuple[list[Note
             if note.reason:
                 undefined.setdefault((cell, note.reason), []).append(place)
             for dropped in () if note.reason else note.dropped:
-                what = f"{dropped.exercise}{f', {dropped.item}' if dropped.item else ''}"
-                text = f"left out of the mean: {what}, {dropped.n} judgements ({dropped.reason})"
+                what = f"{dropped.exercise or 'a repeat'}{f', {dropped.item}' if dropped.item else ''}"
+                how = "counts as 0 in the mean" if dropped.reason == COUNTED_AS_0 else "left out of the mean"
+                text = f"{how}: {what}, {dropped.n} judgements ({dropped.reason})"
                 remarks.setdefault((cell, text), []).append(place)
             if note.redrawn:
                 text = f"{note.redrawn:,} resamples lost a class and were drawn again"

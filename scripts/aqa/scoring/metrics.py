@@ -19,6 +19,7 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 NOTHING = "no usable answer"
 CONSTANT_TRUTH = "constant truth"
 CONSTANT_PREDICTIONS = "constant predictions"
+COUNTED_AS_0 = "constant predictions: no ranking"
 
 
 class Score(NamedTuple):

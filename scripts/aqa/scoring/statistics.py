@@ -240,6 +240,25 @@ class Spearman:
         return np.asarray(self.x_counts.sum(axis=0), dtype=np.float64)
 
 
+class Unranked:
+    """Spearman's rank correlation of predictions that are all the same, where a mean counts it: 0."""
+
+    chunk = 1000
+
+    def __init__(self, cluster: IntArray) -> None:
+        """Count rows per cluster."""
+        self.counts = np.bincount(cluster).astype(np.float64)
+        self.n_clusters = len(self.counts)
+
+    def __call__(self, weights: FloatArray) -> Resampled:
+        """See `Statistic`."""
+        return Resampled(np.zeros(len(weights)), np.zeros(len(weights), dtype=np.bool_))
+
+    def busyness(self) -> FloatArray:
+        """See `Statistic`."""
+        return self.counts
+
+
 class PairRatio:
     """A sum over pairs of clusters over another such sum, less a constant.
 

@@ -23,7 +23,15 @@ from aqa.scoring.estimates import Dropped, Estimate, Ready, estimated, joined, u
 from aqa.scoring.intervals import Resampler
 from aqa.scoring.metrics import BoolArray, FloatArray, IntArray, Score
 from aqa.scoring.rows import ALL, Policy, Unit
-from aqa.scoring.statistics import BalancedAccuracy, Layout, MeanOf, RelativeL2, Spearman, Statistic
+from aqa.scoring.statistics import (
+    BalancedAccuracy,
+    Layout,
+    MeanOf,
+    RelativeL2,
+    Spearman,
+    Statistic,
+    Unranked,
+)
 
 Limits: TypeAlias = tuple[float, float]
 """The least and the greatest evaluated truth."""
@@ -194,14 +202,27 @@ class Scores:
         return joined(self.ready(metric, "strict", unit, ALL))
 
     def ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> list[Ready]:
-        """Return a metric of each repeat."""
-        return [self._where(rows)._ready(metric, policy, unit, scope) for rows in self.rows.of_repeats]
+        """Return a metric of each repeat.
+
+        Answers that are all the same rank nothing. Alone they have no rank correlation; in a mean over
+        exercises or repeats of which others have one they count as 0, so that no refusal of a whole exercise
+        makes the mean better.
+        """
+        parts = [self._where(rows) for rows in self.rows.of_repeats]
+        repeats = [part._ready(metric, policy, unit, scope) for part in parts]
+        if all(one.statistic is None for one in repeats):
+            return repeats
+        return [
+            part._ready(metric, policy, unit, scope, among=True) if one.statistic is None else one
+            for part, one in zip(parts, repeats, strict=True)
+        ]
 
     def _where(self, rows: BoolArray) -> Scores:
         columns = {name: getattr(self, name)[rows] for name in ("truth", "prediction")}
         return replace(self, rows=self.rows.where(rows), **columns)
 
-    def _ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> Ready:
+    def _ready(self, metric: str, policy: Policy, unit: Unit, scope: str, *, among: bool = False) -> Ready:
+        """Return a metric; `among`: in a mean with others that are defined."""
         chosen = self.rows.chosen(scope, policy)
         n = int(chosen.sum())
         if not n:
@@ -211,12 +232,14 @@ class Scores:
             names = self.rows.exercises if scope == ALL else (scope,)
             parts = {name: chosen & self.rows.chosen(name, policy) for name in names}
         found = {name: self._score(metric, part, self.limits[name]) for name, part in parts.items()}
+        if among or any(score.reason is None for score in found.values()):
+            found = {name: _in_a_mean(score) for name, score in found.items()}
         dropped = tuple(
             Dropped("" if name == ALL else name, "", int(parts[name].sum()), score.reason)
             for name, score in found.items()
             if score.reason is not None
         )
-        parts = {name: part for name, part in parts.items() if found[name].reason is None}
+        parts = {name: part for name, part in parts.items() if math.isfinite(found[name].value)}
         if not parts:
             return undefined(dropped[0].reason, n)
         return Ready(
@@ -257,11 +280,13 @@ class Scores:
         for name, part in parts.items():
             truth, prediction = self.truth[part], self._filled(metric, part)
             low, high = self.limits[name]
-            statistics.append(
-                Spearman(truth, prediction, cluster[part])
-                if metric == "spearman"
-                else RelativeL2(truth, prediction, cluster[part], high - low, root=metric != "relative_l2")
-            )
+            if metric != "spearman":
+                width, root = high - low, metric != "relative_l2"
+                statistics.append(RelativeL2(truth, prediction, cluster[part], width, root=root))
+            elif prediction.min() == prediction.max():
+                statistics.append(Unranked(cluster[part]))
+            else:
+                statistics.append(Spearman(truth, prediction, cluster[part]))
         return statistics[0] if len(statistics) == 1 else MeanOf(statistics)
 
 
@@ -341,6 +366,13 @@ def _rows(predictions: Sequence[Prediction]) -> Rows:
         repeat=np.array([row.repeat for row in predictions], dtype=np.int64),
         usable=np.array([row.outcome == "ok" for row in predictions], dtype=np.bool_),
     )
+
+
+def _in_a_mean(score: Score) -> Score:
+    """Return what a score counts as beside others that are defined; its reason stays, for the notes."""
+    if score.reason == metrics.CONSTANT_PREDICTIONS:
+        return Score(0.0, metrics.COUNTED_AS_0)
+    return score
 
 
 def _codes(values: IntArray) -> tuple[IntArray, IntArray]:
