@@ -56,7 +56,8 @@ def main(args: argparse.Namespace) -> None:
         scores.headline({printed.cell for printed in reported}, labels),
         baselines=[model.id for model in labels.models if model.baseline],
         items=items,
-        repeats=read_repeats({cell_of(folder): folder for folder in real}, samples),
+        repeats=read_repeats({cell_of(folder): folder for folder in real}, samples, labels.policy),
+        limits=labels.limits,
         remarks=read_remarks(args.remarks),
     )
     write_tidy(args.output.with_name("reproduced.csv"), ReproducedRow, rows)

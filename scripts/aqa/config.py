@@ -148,7 +148,8 @@ class DatasetConfig(Section):
     )
     unit: Unit | None = Field(
         None,
-        description="Unit of this dataset's metrics; null takes `scoring.unit`, or else its own default.",
+        description="Unit of this dataset's metrics; null takes `scoring.unit` (for choices), or "
+        "else its own default.",
     )
     wording: str | None = Field(
         None, description="File of texts that you have reviewed, in the form of a dataset's guidelines.yaml."
@@ -232,7 +233,8 @@ class Scoring(Section):
     unit: Unit | None = Field(
         None,
         description="Unit of balanced accuracy: `item` (each question or error, then their mean in the "
-        "exercise) or `exercise` (pooled). null takes the dataset's own default.",
+        "exercise) or `exercise` (pooled). null takes the dataset's own default. Metrics of scores have no "
+        "part in it.",
     )
     gap_bins: Bins = Field(
         5,

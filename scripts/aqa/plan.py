@@ -219,9 +219,10 @@ class Plan:
         return {m: file.without_thinking for m, file in self.models.items() if not file.baseline}
 
     def unit(self, dataset: str) -> Unit:
-        """Return the unit over which a dataset's metrics are computed."""
-        own = self.config.datasets[dataset].unit
-        return own or self.config.scoring.unit or self.metadata[dataset].unit
+        """Return the unit over which a dataset's metrics are computed; that of all is of choices only."""
+        own, metadata = self.config.datasets[dataset].unit, self.metadata[dataset]
+        of_all = self.config.scoring.unit if metadata.kind == "classification" else None
+        return own or of_all or metadata.unit
 
     def render_key(self, cell: Cell) -> tuple[str, str, str]:
         """Return what cells of one rendering job have in common."""

@@ -74,3 +74,24 @@ def test_a_limit_makes_other_items_of_the_studys():
     assert items["llm-fms"].same
     assert (items["mtl-aqa"].same, items["mtl-aqa"].why) == (False, "limited to 10 samples")
     assert not items["finefs"].same
+
+
+def test_settings_that_change_the_samples_or_their_truth_make_other_items_of_the_studys():
+    changed = {
+        "mtl-aqa": {"settings": {"drop_failed_dives": True}},
+        "egoexo-fitness": {"settings": {"tie": "drop"}},
+    }
+    found = {item.id: item.study_items for item in described(datasets=ALL | changed).datasets}
+    assert (found["mtl-aqa"].same, found["egoexo-fitness"].same) == (False, False)
+    assert found["mtl-aqa"].why == "settings.drop_failed_dives is true instead of false"
+
+
+def test_the_limit_of_a_block_of_cells_is_known_to_print():
+    cells = {"include": [{"tasks": ["judge"], "limit": 12}]}
+    found = described(datasets={"llm-fms": {}}, cells=cells)
+    assert found.limits["llm-fms/judge/original/base/random"] == 12
+
+
+def test_the_unit_of_all_is_that_of_choices_and_no_part_of_scores():
+    found = described(datasets={"finefs": {}, "fitness-aqa": {}}, scoring={"unit": "exercise"})
+    assert found.unit == {"finefs": "item", "fitness-aqa": "exercise"}

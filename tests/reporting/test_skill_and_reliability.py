@@ -108,14 +108,24 @@ def test_reliability_prints_every_metric_and_names_models_that_never_change(tmp_
                 reliable(
                     study.DIVES, "qwen", "spearman", alpha=math.nan, agreement=math.nan, sd_answers=1.25
                 ),
-                reliable(study.FITNESS, "qwen", "balanced_accuracy", icc=math.nan, sd_answers=math.nan),
+                # One metric of two that did not change does not make repeats useless.
+                reliable(
+                    study.FITNESS,
+                    "qwen",
+                    "balanced_accuracy",
+                    icc=math.nan,
+                    sd_answers=math.nan,
+                    sd_repeats=0.0,
+                ),
                 reliable(study.FITNESS, "constant", "balanced_accuracy", sd_repeats=0.0),
             ],
         )
     )
     section = reliability_section(rows, study.labels(), "reliability", "reliability.csv")
     said, drawing, grid = section.parts
-    assert said.text.endswith("between repeats of Constant: repeats of it tell nothing.")
+    assert said.text.endswith(
+        "No metric changed at all between repeats of Constant: repeats of it tell nothing."
+    )
     assert [(row[0], row[4]) for row in grid.rows] == [
         ("Fitness-AQA", "Constant"),
         ("Fitness-AQA", "Qwen3-VL"),

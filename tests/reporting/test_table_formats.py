@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from aqa.errors import UserError
 from aqa.reporting import escape, render
 from aqa.reporting.layout import LAYOUTS, METRICS
+from aqa.reporting.outcomes import outcome_rates
 from aqa.reporting.scores import read_scores
 from aqa.reporting.tables import build
+from aqa.reporting.views import dataset_rows
 
 HOSTILE = r"<script>alert(1)</script> \input{/etc/passwd} 50% & a_b^c #1 $x$ {~} | `*[q](http://x)*` 中 é"
 
@@ -253,3 +255,30 @@ def test_people_count_neither_as_asked_more_nor_where_they_rated_nothing(tmp_pat
     assert "Asked about a part only: Qwen3-VL on Fitness-AQA 12 of 96 judgements." in notes
     assert "n = 12–96 judgements" in notes
     assert "Human" not in [row.name for row in build(LAYOUTS[5], scores, labels).rows]
+
+
+def test_the_limits_of_blocks_of_cells_are_printed_and_counted_apart_from_those_of_datasets(tmp_path):
+    cells = {f"{study.FITNESS}/judge/original/base/{model}": 12 for model in ("qwen", "random")}
+    found = [
+        study.score(study.FITNESS, model, "balanced_accuracy", 0.5, n=12) for model in ("random", "qwen")
+    ]
+    scores = read_scores(study.write_scores(tmp_path / "scores.csv", found))
+    labels = study.labels(limits=cells, not_applicable=[])
+    notes = " ".join(build(LAYOUTS[1], scores, labels).notes)
+    assert "limited to 12 samples" in notes
+    labels = study.labels(limits=dict([*cells.items()][:1]), not_applicable=[])
+    notes = " ".join(build(LAYOUTS[1], scores, labels).notes)
+    assert "1 of 2 cells limited to 12 samples" in notes
+
+
+def test_people_are_no_part_of_what_was_evaluated(tmp_path):
+    people = {"id": "human", "title": "Human", "baseline": True, "people": True}
+    found = [
+        study.score(study.FITNESS, "random", "balanced_accuracy", 0.5, n=96),
+        study.score(study.FITNESS, "human", "balanced_accuracy", 0.8, n=4_321, n_clusters=99),
+    ]
+    scores = read_scores(study.write_scores(tmp_path / "scores.csv", found))
+    labels = study.labels(models=[*study.MODELS, people], not_applicable=[])
+    (fitness, _) = dataset_rows(scores, labels)
+    assert (fitness.judgements, fitness.clusters, fitness.cells) == ("96", "15", 1)
+    assert [rate.model for rate in outcome_rates(scores, labels)] == ["random"]

@@ -57,3 +57,15 @@ def test_one_exercise_has_one_unit_and_a_constant_truth_no_distance():
     rows = distance_rows("d", Truth({"dive": np.array([1.0, 2.0])}, 0.0, 10.0))
     assert {row.unit for row in rows} == {"item"}
     assert np.isnan(uniform(np.array([3.0, 3.0]), 0, 10)[0])
+
+
+def test_an_exercise_of_constant_truth_is_left_out_as_scores_leave_it_out():
+    jump, spin = np.array([1.0, 4.0, 9.0]), np.array([5.0])
+    both = {
+        (row.unit, row.guess): row for row in distance_rows("d", Truth({"j": jump, "s": spin}, 0.0, 10.0))
+    }
+    alone = {row.guess: row for row in distance_rows("d", Truth({"j": jump}, 0.0, 10.0))}
+    for guess, row in alone.items():
+        assert both["exercise", guess].relative_l2 == pytest.approx(row.relative_l2)
+    flat = distance_rows("d", Truth({"j": spin, "s": spin}, 0.0, 10.0))
+    assert {row.unit for row in flat} == {"item"}

@@ -189,6 +189,28 @@ def test_each_repeat_of_scores_is_scored_alone():
     assert values["relative_l2_root"][1] ** 2 == pytest.approx(values["relative_l2"][1])
 
 
+def test_repeats_are_scored_under_the_policy_of_the_value_beside_them():
+    samples = {
+        f"s{k}": sample(f"s{k}", {"": float(k)}, [SCORE], exercise="squat", subject="p") for k in range(10)
+    }
+    rows = [judged("", float(k), float(k), repeat, k) for repeat in (0, 1) for k in range(10)]
+    rows = [
+        row.model_copy(update={"prediction": None, "outcome": "refused"}) if row.truth < 5 else row
+        for row in rows
+    ]
+    loaded = Loaded(rows, "regression", "item", {"all": (0.0, 9.0), "squat": (0.0, 9.0)})
+    assert repeat_values(loaded, samples, "answered")["relative_l2"] == [0.0, 0.0]
+    assert min(repeat_values(loaded, samples, "strict")["relative_l2"]) > 0.1
+
+
+def test_a_cell_that_a_block_limits_asked_other_items_than_the_study():
+    cell = printed(0.3).cell
+    (row,) = beside([printed(0.3)], [score(0.25)], SAME, limits={cell.path: 12})
+    assert (row.comparison, row.why) == ("other items", "limited to 12 samples")
+    (row,) = beside([printed(0.3)], [score(0.25)], SAME, limits={cell._replace(model="n").path: 12})
+    assert row.comparison == "same items"
+
+
 def test_the_decoding_reach_holds_a_new_run_95_times_of_100():
     rng = np.random.default_rng(1)
     for k in (2, 3, 8):

@@ -133,6 +133,24 @@ def test_what_is_answered_so_far_is_scored_apart_and_nothing_is_asked(study):
     assert coverage[tuple(DIVES.split("/"))]["n_not_asked"] == "4"
 
 
+def test_of_a_limited_cell_nothing_is_left_out_that_was_never_to_be_asked(study):
+    block = {"tasks": ["judge"], "representations": ["original"], "strategies": ["base"]}
+    study.configure(**{**CONFIG, "cells": {"include": [{**block, "models": ["random"], "limit": 4}]}})
+    study.make(f"results/cells/{DIVES}/responses.jsonl")
+    study.make("partial")
+    rows = table(study.results / "partial/scores.csv")
+    assert {(row["n"], row["n_left_out"]) for row in rows if row["dataset"] == "mtl-aqa"} == {("4", "0")}
+
+
+def test_a_model_without_a_plain_cell_is_not_waited_for(study):
+    without = [{"models": ["random"], "reason": "tried elsewhere"}]
+    study.configure(**{**CONFIG, "cells": {"not_applicable": without}})
+    run = study.snakemake("evaluate", "--config", "model=random")
+    assert run.status != 0
+    assert "`evaluate` finds nothing of random: its cells" in run.output
+    assert "Traceback" not in run.output
+
+
 def test_without_an_answer_there_is_nothing_to_score_and_that_is_said(study):
     for path in (study.results / "journals").rglob("segment-*.jsonl"):
         path.unlink()

@@ -66,6 +66,11 @@ def misused(targets):
             "`evaluate` needs a model: snakemake evaluate --config model=<id>, or the path of a model's file; "
             f"there are {models}"
         )
+    if "evaluate" in targets and not EVALUATED:
+        return (
+            f"`evaluate` finds nothing of {PLAN.config.model}: its cells with the base prompt on original media are all "
+            "excluded or not applicable; look at `cells` of the configuration"
+        )
     if PLAN.config.model is not None and not targets:
         return (
             f"model={PLAN.config.model} is for one target: snakemake evaluate --config model={PLAN.config.model}; to "

@@ -65,6 +65,7 @@ def labels(plan: Plan, verifications: Sequence[Verification] = ()) -> Labels:
         ),
         policy=config.scoring.policy,
         unit={dataset: plan.unit(dataset) for dataset in plan.metadata},
+        limits={cell.path: limit for cell, limit in plan.grid.limits.items()},
         seed=config.seed,
         resamples=config.scoring.resamples,
         open=tuple(_general_choices(config.scoring)),
@@ -89,10 +90,19 @@ def _people(plan: Plan) -> list[ModelLabel]:
 
 def _study_items(plan: Plan, dataset: str) -> StudyItems | None:
     """Return whether the samples that are asked about are the study's own."""
-    stated, limit = plan.metadata[dataset].study_items, plan.config.datasets[dataset].limit
-    if stated is not None and stated.same and limit is not None:
-        return StudyItems(same=False, why=f"limited to {limit} samples")
-    return stated
+    metadata, configured = plan.metadata[dataset], plan.config.datasets[dataset]
+    stated, why = metadata.study_items, []
+    if stated is None or not stated.same:
+        return stated
+    if configured.limit is not None:
+        why.append(f"limited to {configured.limit} samples")
+    chosen = datasets.resolve_settings(metadata, configured.settings)
+    why += [
+        f"settings.{name} is {_value(chosen[name])} instead of {_value(setting.default)}"
+        for name, setting in metadata.settings.items()
+        if chosen[name] != setting.default
+    ]
+    return StudyItems(same=False, why="; ".join(why)) if why else stated
 
 
 def _open_choices(plan: Plan, dataset: str) -> Iterator[OpenChoice]:

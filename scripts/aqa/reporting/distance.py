@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from aqa.grid import Cell
+from aqa.grid import PLAIN, Cell
 from aqa.reporting.labels import Labels
 from aqa.reporting.printed import Names, count, number
 from aqa.reporting.scores import Scores
@@ -88,35 +88,31 @@ def _floor(rows: Sequence[DistanceRow], dataset: str, labels: Labels) -> Floor:
 
 
 def _our_models(floor: Floor, scores: Scores, labels: Labels) -> list[str]:
-    """Return how our models stand to both guesses, in one form."""
+    """Return how our models stand to both guesses, in one form; a limited cell to guesses on its samples."""
     dataset = floor.uniform.dataset
-    tested = [model for model in labels.models if not model.baseline]
-    found = []
-    for model in tested:
-        row = scores.find(Cell(dataset, "judge", "original", "base", model.id), DISTANCE, labels)
-        if row is not None and math.isfinite(row.value):
-            found.append((model.name, row.value))
-    if not found:
+    cells = {model.name: Cell(dataset, *PLAIN, model.id) for model in labels.models if not model.baseline}
+    rows = {name: scores.find(cell, DISTANCE, labels) for name, cell in cells.items()}
+    known = {name: row for name, row in rows.items() if row and math.isfinite(row.value)}
+    uniform = floor.uniform.relative_l2
+    guesses = {name: row.chance if math.isfinite(row.chance) else uniform for name, row in known.items()}
+    if not known or not all(map(math.isfinite, guesses.values())):
         return []
     name = Names(labels).dataset(dataset)
-    worse = [model for model, value in found if value >= floor.uniform.relative_l2]
-    best = min(value for _, value in found)
+    worse = [model for model, row in known.items() if row.value >= guesses[model]]
     beats = (
         f"{name}: in one consistent form every model of this run beats uniform guessing"
         if not worse
         else f"{name}: not below uniform guessing: {', '.join(worse)}"
     )
-    constant = (
-        "none comes below the best constant"
-        if best >= floor.constant.relative_l2
-        else f"{_below(found, floor)} below the best constant"
-    )
-    return [f"{beats} (original media, base prompt, {count(len(found), 'model')}); {constant}."]
-
-
-def _below(found: Sequence[tuple[str, float]], floor: Floor) -> str:
-    below = sum(value < floor.constant.relative_l2 for _, value in found)
-    return f"{below} of {len(found)} {'comes' if below == 1 else 'come'}"
+    said = f"{beats} (original media, base prompt, {count(len(known), 'model')})"
+    whole = [row.value for model, row in known.items() if cells[model].path not in labels.limits]
+    if not whole or not math.isfinite(floor.constant.relative_l2):
+        return [f"{said}."]
+    below = sum(value < floor.constant.relative_l2 for value in whole)
+    if not below:
+        return [f"{said}; none comes below the best constant."]
+    verb = "comes" if below == 1 else "come"
+    return [f"{said}; {below} of {len(whole)} {verb} below the best constant."]
 
 
 def _printed_values(floor: Floor, reported: Sequence[Reported], labels: Labels) -> list[str]:
@@ -125,7 +121,7 @@ def _printed_values(floor: Floor, reported: Sequence[Reported], labels: Labels) 
     printed = [item for item in reported if item.metric == DISTANCE and math.isfinite(item.value)]
     values = [item.value for item in printed if item.model not in baselines]
     guesses = sorted({item.value for item in printed if item.model in baselines})
-    if not values:
+    if not values or not math.isfinite(floor.uniform.relative_l2):
         return []
     constant, uniform = floor
     under = sum(value < uniform.relative_l2_root for value in values)

@@ -136,13 +136,13 @@ def _option_grid(shown: Shown, labels: Labels) -> Grid:
     )
     rows = []
     for cell, shares in shown.options.items():
-        good = [
-            share
-            for share in shares
-            if (share.exercise, share.item, share.option) in shown.correct.get(cell.dataset, frozenset())
-        ]
-        asked, usable = (sum(getattr(share, name) for share in good) for name in ("n", "n_usable"))
-        every = {(share.exercise, share.item): share for share in shares}.values()
+        correct = shown.correct.get(cell.dataset, frozenset())
+        good = [share for share in shares if (share.exercise, share.item, share.option) in correct]
+        groups = {(share.exercise, share.item): share for share in shares}
+        every = groups.values()
+        # Also those where nobody is correct and no answer says so: they hold no share of that option.
+        judged = [groups[place] for place in {option[:2] for option in correct} if place in groups]
+        asked, usable = (sum(getattr(share, name) for share in judged) for name in ("n", "n_usable"))
         rows.append(
             (
                 names[cell.dataset],

@@ -92,7 +92,7 @@ def _introduction(rows: Sequence[Row]) -> str:
         f"{len(rows):,} differences, each tested by swapping the two cells' predictions by whole cluster; "
         f"{clear:,} {'is' if clear == 1 else 'are'} clear at {ALPHA:g} after Holm's correction over one "
         "question, dataset and metric, across models. “Detectable” is the smallest difference that such a "
-        "test would find four times out of five."
+        "test would find four times out of five. Here unusable answers always count as wrong (policy strict)."
     )
 
 

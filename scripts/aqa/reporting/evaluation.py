@@ -16,7 +16,7 @@ from aqa.reporting.describe import labels
 from aqa.reporting.escape import markdown
 from aqa.reporting.labels import DatasetLabel, Labels
 from aqa.reporting.layout import JUDGE_METRICS, METRICS
-from aqa.reporting.notes import POLICIES, synthetic
+from aqa.reporting.notes import POLICIES, plain_limits, synthetic
 from aqa.reporting.scores import Scores, has_interval, is_defined
 from aqa.reporting.skill import DEFINITION, INTERVAL, text
 from aqa.scoring.rows import ALL, ScoreRow, read_rows
@@ -134,7 +134,5 @@ def _line(dataset: DatasetLabel, row: ScoreRow | None, names: Labels) -> tuple[s
 
 
 def _notes(names: Labels) -> list[str]:
-    limited = [
-        f"{dataset.title}: limited to {dataset.limit} samples." for dataset in names.datasets if dataset.limit
-    ]
-    return [DEFINITION, INTERVAL, POLICIES[names.policy], *limited, *synthetic(names.datasets, names)]
+    limits = plain_limits(names.models, names)
+    return [DEFINITION, INTERVAL, POLICIES[names.policy], *limits, *synthetic(names.datasets, names)]

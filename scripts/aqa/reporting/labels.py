@@ -88,6 +88,7 @@ class Labels(Record):
     """Everything that tables, figures and the report know besides numbers. Lists keep print order.
 
     `unit` says which unit of balanced accuracy prints for a dataset that has both in `scores.csv`.
+    `limits`: path of a cell -> how many samples it was to ask about, where a block of cells says so.
     `partial`: numbers rest on what is answered so far.
     `open` are choices that the study leaves open and that hold for all datasets.
     `synthetic` are the datasets that the project built itself. `results` and `command` make the
@@ -101,6 +102,7 @@ class Labels(Record):
     not_applicable: tuple[NotApplicableCell, ...] = ()
     policy: Policy = "strict"
     unit: dict[Name, Unit] = Field(default_factory=dict)
+    limits: dict[str, int] = Field(default_factory=dict)
     seed: int
     resamples: int
     synthetic: tuple[Name, ...] = ()
@@ -122,6 +124,11 @@ class Labels(Record):
                 if name not in known:
                     raise ValueError(f"{field} names '{name}', which is not among the datasets")
         return self
+
+    @property
+    def people(self) -> frozenset[str]:
+        """The rows that are people and no models."""
+        return frozenset(model.id for model in self.models if model.people)
 
     def is_synthetic(self, dataset: str) -> bool:
         """Return whether the project built the dataset itself."""

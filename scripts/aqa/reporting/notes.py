@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from aqa.grid import PLAIN, Cell
 from aqa.reporting.entries import Entry, Row
-from aqa.reporting.labels import DatasetLabel, Labels
+from aqa.reporting.labels import DatasetLabel, Labels, ModelLabel
 from aqa.scoring.rows import ScoreRow
 
 POLICIES = {
@@ -76,8 +77,7 @@ def interval_note(rows: Iterable[Row], labels: Labels) -> str:
 def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
     """Return one sentence a dataset: judgements, limit, clusters, unit and kind of interval."""
     said = []
-    people = {model.id for model in labels.models if model.people}
-    shown = [entry for entry in entries if entry.cell is None or entry.cell.model not in people]
+    shown = [entry for entry in entries if entry.cell is None or entry.cell.model not in labels.people]
     for dataset in labels.datasets:
         scores = _scores(shown, dataset.id)
         if not scores:
@@ -85,17 +85,42 @@ def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
         facts = [f"n = {_range(score.n // score.repeats for score in scores)} judgements"]
         if (often := _range(score.repeats for score in scores)) != "1":
             facts.append(f"each asked {often} times (means over repeats)")
-        if dataset.limit is not None:
-            facts.append(f"limited to {dataset.limit} samples")
+        facts += limited(dataset, [entry.cell for entry in shown if entry.score and entry.cell], labels)
         if clusters := [score.n_clusters for score in scores if score.n_clusters]:
             facts.append(f"{_range(clusters)} clusters")
         units = sorted({score.unit for score in scores} - {""})
-        if units and dataset.kind == "classification":
+        if units and (dataset.kind == "classification" or units != ["item"]):
             facts.append(f"unit {', '.join(units)}")
         kinds = sorted({score.interval for score in scores} & set(INTERVALS))
         if kinds:
             facts.append(f"interval {', '.join(kinds)}")
         said.append(f"{dataset.title}: {', '.join(facts)}.")
+    return said
+
+
+def limited(dataset: DatasetLabel, cells: Iterable[Cell], labels: Labels) -> list[str]:
+    """Return how a dataset's cells are limited to a part of its samples, as clauses."""
+    mine = {cell for cell in cells if cell.dataset == dataset.id}
+    blocks = [labels.limits[cell.path] for cell in mine if cell.path in labels.limits]
+    clauses = [] if dataset.limit is None else [f"limited to {dataset.limit} samples"]
+    if blocks:
+        which = "" if len(blocks) == len(mine) else f"{len(blocks)} of {len(mine)} cells "
+        clauses.append(f"{which}limited to {_range(blocks)} samples")
+    return clauses
+
+
+def plain_limits(models: Iterable[ModelLabel], labels: Labels) -> list[str]:
+    """Return how the plain cells, those of a skill, are limited: a sentence a dataset, then one a model."""
+    said = [f"{one.title}: limited to {one.limit} samples." for one in labels.datasets if one.limit]
+    for model in models:
+        places = {}
+        for dataset in labels.datasets:
+            limit = labels.limits.get(Cell(dataset.id, *PLAIN, model.id).path)
+            if limit is not None:
+                places[dataset.title] = limit
+        if places:
+            where = listed([f"{title} ({limit})" for title, limit in places.items()])
+            said.append(f"{model.name}: asked about a limited number of samples of {where}.")
     return said
 
 

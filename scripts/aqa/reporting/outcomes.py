@@ -77,7 +77,7 @@ def outcome_rates(scores: Scores, labels: Labels) -> list[OutcomeRate]:
     """Return the rates of every cell, in print order."""
     rows: dict[Cell, ScoreRow] = {}
     for row in scores.rows:
-        if row.scope == ALL:
+        if row.scope == ALL and row.model not in labels.people:
             rows.setdefault(Cell(*row.cell), row)
     found = []
     for cell in in_print_order(rows, labels):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,8 +132,16 @@ def _score(plan: Plan, cells: Iterable[Cell], folder: Path) -> None:
             unit=plan.unit(dataset),
             evaluated=frozenset(read_ids(place / "evaluated.txt")),
             pairs=pairs,
+            asked={folder / "cells" / cell.path: wanted for cell, wanted in _asked(plan, mine)},
         )
         score_cells([folder / "cells" / cell.path for cell in mine], samples, settings)
+
+
+def _asked(plan: Plan, cells: Iterable[Cell]) -> Iterator[tuple[Cell, frozenset[str]]]:
+    """Yield what cells are to ask about; no list is there yet of one that another configuration made."""
+    for cell in cells:
+        if (file := Path(plan.asked(cell))).is_file():
+            yield cell, frozenset(read_ids(file))
 
 
 def _tables(plan: Plan, scored: Sequence[Cell], names: Labels, folder: Path) -> None:

@@ -85,13 +85,10 @@ def polarity_section(levels: Sequence[LevelRow], shifts: Sequence[ShiftRow], lab
     parts: list[Part] = [Text(text=" ".join([INTRODUCTION, *names.synthetic(seen)]))]
     if levels:
         variants = [name for name in VARIANTS if any(row.strategy == name for row in levels)]
-        parts.append(
-            Grid(
-                title="Correctness bias",
-                heads=_level_heads(variants, labels),
-                rows=tuple(_level_rows(levels, variants, names)),
-            )
-        )
+        one = _one_truth(levels)
+        heads = _level_heads(variants, labels, one_truth=one)
+        lines = tuple(_level_rows(levels, variants, names, one_truth=one))
+        parts.append(Grid(title="Correctness bias", heads=heads, rows=lines))
     if shifts:
         parts.append(Text(text=ABOUT_SHIFTS))
         parts.append(Drawing(name=FIGURE, caption=" ".join([CAPTION, *names.synthetic(seen)])))
@@ -108,33 +105,46 @@ def polarity_section(levels: Sequence[LevelRow], shifts: Sequence[ShiftRow], lab
     )
 
 
-def _level_heads(variants: Sequence[str], labels: Labels) -> tuple[Head, ...]:
+def _one_truth(levels: Sequence[LevelRow]) -> bool:
+    """Say whether a model's variants were all asked about judgements of the same truth."""
+    truths: dict[tuple[str, str], set[str]] = {}
+    for row in levels:
+        truths.setdefault((row.dataset, row.model), set()).add(number(row.truth))
+    return all(len(found) == 1 for found in truths.values())
+
+
+def _level_heads(variants: Sequence[str], labels: Labels, *, one_truth: bool) -> tuple[Head, ...]:
     titles = {item.id: item.title for item in labels.strategies}
-    heads = [Head(text="Dataset", left=True), Head(text="Model", left=True), Head(text="Truth")]
+    heads = [Head(text="Dataset", left=True), Head(text="Model", left=True)]
+    heads += [Head(text="Truth")] if one_truth else []
     for name in variants:
-        above = titles.get(name, name)
-        heads += [Head(text="Level", above=above), Head(text="Bias", above=above)]
+        each = ("Level", "Bias") if one_truth else ("Truth", "Level", "Bias")
+        heads += [Head(text=text, above=titles.get(name, name)) for text in each]
     return (*heads, Head(text="Usable"), Head(text="Clusters"))
 
 
 def _level_rows(
-    levels: Sequence[LevelRow], variants: Sequence[str], names: Names
+    levels: Sequence[LevelRow], variants: Sequence[str], names: Names, *, one_truth: bool
 ) -> Iterator[tuple[str, ...]]:
     found = {(row.dataset, row.model, row.strategy): row for row in levels}
     for dataset, model in sorted({key[:2] for key in found}, key=lambda key: names.order(*key)):
         mine = [found.get((dataset, model, name)) for name in variants]
         there = [row for row in mine if row is not None]
-        places: list[str] = []
+        places = [number(there[0].truth)] if one_truth else []
         for row in mine:
-            places += [NONE, NONE] if row is None else _level(row)
+            texts = [NONE] * 3 if row is None else [number(row.truth), *_level(row)]
+            places += texts[1:] if one_truth else texts
         yield (
             names.dataset(dataset),
             names.model(model),
-            number(there[0].truth),
             *places,
             f"{100 * min(row.n_ok / row.n for row in there):.1f} %",
-            str(max(row.n_clusters for row in there)),
+            _span([row.n_clusters for row in there]),
         )
+
+
+def _span(counts: Sequence[int]) -> str:
+    return "–".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
 def _level(row: LevelRow) -> list[str]:
@@ -177,7 +187,7 @@ def _sensitivity_rows(shifts: Sequence[ShiftRow], labels: Labels) -> Iterator[tu
             clear = [row for row in tested if row.p_holm < ALPHA]
             yield (
                 labels.dataset_name(dataset),
-                EXPECTED[dataset.expected_shift],
+                _expected(dataset),
                 with_interval(whole.shift, whole.ci_low, whole.ci_high, signed=True),
                 probability(whole.p),
                 _share(size, whole),
@@ -185,6 +195,12 @@ def _sensitivity_rows(shifts: Sequence[ShiftRow], labels: Labels) -> Iterator[tu
                 str(sum(row.shift < 0 for row in tested)),
                 _clear(clear, dataset, len(tested)),
             )
+
+
+def _expected(dataset: DatasetLabel) -> str:
+    """Return what the study saw; nothing of a dataset that it does not have."""
+    unknown = dataset.study_items is None and dataset.expected_shift is None
+    return NONE if unknown else EXPECTED[dataset.expected_shift]
 
 
 def _clear(clear: Sequence[ShiftRow], dataset: DatasetLabel, tested: int) -> str:

@@ -45,8 +45,8 @@ HEADS = (
     Head(text="SD", above="Answers to the same question"),
 )
 NOTES = (
-    "Mean: the metric of each repeat, averaged; the number of all tables. Consensus: an extra, the metric of"
-    " the majority vote (or the mean score) of all repeats.",
+    "Mean: the metric of each repeat, averaged; unusable answers always count as wrong here (policy strict). "
+    "Consensus: an extra, the metric of the majority vote (or the mean score) of all repeats.",
     "Standard error: “both” is that of the mean, from leaving out clusters with all their repeats; “repeats”"
     " is the SD between repeats over √repeats; “samples” is what endless repeats would leave, the root of "
     "the difference of squares (0 where that is negative).",
@@ -104,7 +104,8 @@ def read_reliability(path: Path) -> list[Row]:
 def reliability_section(rows: Sequence[Row], labels: Labels, figure: str, file: str) -> Section:
     """Return the section; `figure` is the name of the drawing, `file` that of the numbers."""
     ordered = _ordered(rows, labels)
-    same = [row for row in ordered if row.sd_repeats == 0]
+    moved = {row.model for row in ordered if row.sd_repeats != 0}
+    same = [row for row in ordered if row.model not in moved]
     said = (
         "Some cells were asked several times. The spread between repeats (decoding) stands apart from that "
         "between samples: more samples shrink the one, more repeats the other."
@@ -112,7 +113,7 @@ def reliability_section(rows: Sequence[Row], labels: Labels, figure: str, file: 
     if same:
         models = {model.id: model.name for model in labels.models}
         names = ", ".join(dict.fromkeys(models.get(row.model, row.model) for row in same))
-        said += f" The metric did not change at all between repeats of {names}: repeats of it tell nothing."
+        said += f" No metric changed at all between repeats of {names}: repeats of it tell nothing."
     return Section(
         id="reliability",
         title="Reliability of repeated sampling",

@@ -172,7 +172,7 @@ def _printable(value: Any) -> Any:
 
 
 def _facts(scores: Scores, labels: Labels) -> list[tuple[str, str]]:
-    done = scores.cells()
+    done = [cell for cell in scores.cells() if cell.model not in labels.people]
     ran = {cell.model for cell in done}
     tested = sum(model.id in ran and not model.baseline for model in labels.models)
     baselines = sum(model.id in ran and model.baseline for model in labels.models)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from aqa.reporting.labels import Labels, ModelLabel
-from aqa.reporting.notes import POLICIES
+from aqa.reporting.notes import POLICIES, plain_limits
 from aqa.reporting.section import Grid, Head, Section, Text
 from aqa.scoring.rows import ALL
 from aqa.scoring.skill import COLUMNS
@@ -93,7 +93,10 @@ def skill_section(rows: Sequence[Row], labels: Labels, file: str) -> Section:
         for model in ordered
         if not whole[model.id].complete
     )
-    own = tuple(f"{model.name}: {model.note}" for model in ordered if model.note)
+    own = (
+        *plain_limits(ordered, labels),
+        *(f"{model.name}: {model.note}" for model in ordered if model.note),
+    )
     return Section(
         id="skill",
         title="Skill",

@@ -11,6 +11,7 @@ from aqa.records import Outcome
 from aqa.reporting.labels import DatasetLabel, Labels, ModelLabel
 from aqa.reporting.layout import JUDGE_METRICS, LAYOUTS, METRICS, Metric
 from aqa.reporting.metrics import CellMetrics
+from aqa.reporting.notes import limited
 from aqa.reporting.render import INTERVAL_DIGITS
 from aqa.reporting.scores import COUNTS, Scores, counts, has_interval, is_defined
 from aqa.scoring.metrics import COUNTED_AS_0
@@ -67,6 +68,7 @@ class DatasetRow:
     label: DatasetLabel
     name: str
     synthetic: bool
+    limits: str
     judgements: str
     clusters: str
     cells: int
@@ -201,12 +203,17 @@ def dataset_rows(scores: Scores, labels: Labels) -> list[DatasetRow]:
     """Return what was evaluated, dataset by dataset."""
     found = []
     for dataset in labels.datasets:
-        rows = [row for row in scores.rows if row.dataset == dataset.id and row.scope == ALL]
+        rows = [
+            row
+            for row in scores.rows
+            if row.dataset == dataset.id and row.scope == ALL and row.model not in labels.people
+        ]
         found.append(
             DatasetRow(
                 dataset,
                 labels.dataset_name(dataset),
                 labels.is_synthetic(dataset.id),
+                "; ".join(limited(dataset, {Cell(*row.cell) for row in rows}, labels)) or "all samples",
                 _range(row.n // row.repeats for row in rows),
                 _range(row.n_clusters for row in rows if row.n_clusters),
                 len({row.cell for row in rows}),

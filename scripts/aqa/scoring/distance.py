@@ -25,7 +25,8 @@ class DistanceRow(Record):
 
     `constant_mean` says the mean of the truth every time, the least that any constant can reach;
     `uniform` draws from the whole scale. `relative_l2` is the exact expectation, `relative_l2_root` its
-    root. Unit item: over the dataset; exercise: the mean over exercises, each with its own range and mean.
+    root. Unit item: over the dataset; exercise: the mean over exercises, each with its own range and mean;
+    an exercise whose truth is constant has no range and is left out, as scores leave it out.
     `low`, `high` and `mean` are of the whole truth.
     """
 
@@ -86,8 +87,9 @@ def distance_rows(dataset: str, truth: Truth) -> list[DistanceRow]:
     """Return what guesses score on a dataset, in each unit that gives different numbers."""
     whole = truth.all
     units: dict[Unit, Sequence[FloatArray]] = {"item": [whole]}
-    if len(truth.exercises) > 1:
-        units["exercise"] = list(truth.exercises.values())
+    ranged = [part for part in truth.exercises.values() if part.min() < part.max()]
+    if len(truth.exercises) > 1 and ranged:
+        units["exercise"] = ranged
     found = []
     for unit, parts in units.items():
         guesses: dict[Guess, list[tuple[float, float]]] = {

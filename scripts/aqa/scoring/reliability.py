@@ -160,8 +160,12 @@ def spread_of(whole: Table, each: Sequence[Table], metric: str, unit: Unit) -> S
     of_pairs = whole.statistic(metric, unit) if isinstance(whole, Comparisons) else None
     se, _ = standard_error(statistic, of_pairs)
     values = [_value(part, metric, unit) for part in each]
+    if metric == "spearman" and any(map(math.isfinite, values)):
+        values = [one if math.isfinite(one) else 0.0 for one in values]  # As their mean counts them.
     known = np.array([one for one in values if math.isfinite(one)])
-    sd = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    sd = math.nan
+    if len(known) > 1:
+        sd = float(known.std(ddof=1)) if np.ptp(known) > 0 else 0.0
     share = sd / math.sqrt(len(known)) if len(known) > 1 else math.nan
     samples = math.sqrt(max(0.0, se**2 - share**2)) if math.isfinite(se + share) else math.nan
     return Spread(statistic.n_clusters, value, se, samples, share, sd, *_around(sd, len(known) - 1))

@@ -26,7 +26,7 @@ from aqa.records import Record, Sample
 from aqa.scoring import table
 from aqa.scoring.effects import Loaded, load
 from aqa.scoring.intervals import LEVEL
-from aqa.scoring.rows import ScoreRow
+from aqa.scoring.rows import Policy, ScoreRow
 
 Comparison: TypeAlias = Literal["same items", "other items"]
 Verdict: TypeAlias = Literal["within", "outside", "unknown"]
@@ -177,8 +177,10 @@ def distinct(reported: Iterable[Reported]) -> list[tuple[Reported, str]]:
     return [(printed, ", ".join(dict.fromkeys(tables[key]))) for key, printed in first.items()]
 
 
-def repeat_values(loaded: Loaded, samples: Mapping[str, Sample]) -> dict[str, list[float]]:
-    """Return each metric of a judge cell for each of its repeats alone, under the strict policy."""
+def repeat_values(
+    loaded: Loaded, samples: Mapping[str, Sample], policy: Policy = "strict"
+) -> dict[str, list[float]]:
+    """Return each metric of a judge cell for each of its repeats alone."""
     found: dict[str, list[float]] = {}
     for repeat in sorted({row.repeat for row in loaded.predictions}):
         rows = [row for row in loaded.predictions if row.repeat == repeat]
@@ -192,7 +194,7 @@ def repeat_values(loaded: Loaded, samples: Mapping[str, Sample]) -> dict[str, li
             else table.scores(rows, questions, loaded.limits)
         )
         for metric in about.metrics:
-            statistic = about.statistic(metric, loaded.unit)
+            statistic = about.statistic(metric, loaded.unit, policy)
             value = math.nan
             if statistic is not None:
                 value = float(statistic(np.ones((1, statistic.n_clusters))).values[0])
@@ -201,7 +203,9 @@ def repeat_values(loaded: Loaded, samples: Mapping[str, Sample]) -> dict[str, li
 
 
 def read_repeats(
-    folders: Mapping[Cell, Path], samples: Mapping[str, Mapping[str, Sample]]
+    folders: Mapping[Cell, Path],
+    samples: Mapping[str, Mapping[str, Sample]],
+    policy: Policy,
 ) -> dict[Cell, dict[str, list[float]]]:
     """Return `repeat_values` of those cells that were asked more than once.
 
@@ -209,7 +213,7 @@ def read_repeats(
         UserError: a cell's files are missing or do not fit.
     """
     return {
-        cell: repeat_values(load(folder), samples[cell.dataset])
+        cell: repeat_values(load(folder), samples[cell.dataset], policy)
         for cell, folder in folders.items()
         if cell.task == "judge" and _is_repeated(folder / "predictions.csv")
     }
@@ -252,6 +256,7 @@ def reproduced(
     baselines: Iterable[str],
     items: Mapping[str, StudyItems],
     repeats: Mapping[Cell, Mapping[str, Sequence[float]]],
+    limits: Mapping[str, int] | None = None,
     remarks: Sequence[Remark] = (),
 ) -> list[ReproducedRow]:
     """Put every printed value whose cell was run beside ours.
@@ -262,6 +267,7 @@ def reproduced(
         baselines: the models that are none under test.
         items: by dataset, whether the samples are the study's own; datasets that are absent are passed over.
         repeats: by cell, the values of each metric in each repeat; only cells with several.
+        limits: by path of a cell, how many samples it was to ask about, where these were not all.
         remarks: known inconsistencies.
     """
     plain = set(baselines)
@@ -274,16 +280,19 @@ def reproduced(
             continue
         held = [remark.text for remark in remarks if remark.fits(printed, baseline=baseline)]
         values = repeats.get(printed.cell, {}).get(metric, [])
-        row = _row(printed, tables, score, _same(items[printed.dataset], score), values)
+        limit = (limits or {}).get(printed.cell.path)
+        row = _row(printed, tables, score, _same(items[printed.dataset], score, limit), values)
         expected = score.chance if baseline else math.nan
         found.append(row.model_copy(update={"remarks": " ".join(held), "expected": expected}))
     return found
 
 
-def _same(items: StudyItems, score: ScoreRow) -> StudyItems:
+def _same(items: StudyItems, score: ScoreRow, limit: int | None) -> StudyItems:
     """Return whether a cell asked about the study's own items."""
     if items.same and score.task == "compare":
         return StudyItems(same=False, why="the study's pairs are not published")
+    if items.same and limit is not None:
+        return StudyItems(same=False, why=f"limited to {limit} samples")
     if items.same and score.n_left_out:
         return StudyItems(same=False, why=f"{score.n_left_out} samples could not be asked about")
     return items

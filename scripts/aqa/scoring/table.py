@@ -110,9 +110,9 @@ class Choices:
         """Return balanced accuracy over the rows in scope, in the unit, under the policy."""
         return estimated(self.ready(metric, policy, unit, scope), BOUNDS[metric], resampler)
 
-    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
-        """Return a metric over all rows under the strict policy, None where it is undefined."""
-        return joined(self.ready(metric, "strict", unit, ALL))
+    def statistic(self, metric: str, unit: Unit, policy: Policy = "strict") -> Statistic | None:
+        """Return a metric over all rows under a policy, None where it is undefined."""
+        return joined(self.ready(metric, policy, unit, ALL))
 
     def ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> list[Ready]:
         """Return a metric of each repeat; undefined for another metric than balanced accuracy."""
@@ -194,12 +194,12 @@ class Scores:
         """
         return estimated(self.ready(metric, policy, unit, scope), BOUNDS[metric], resampler)
 
-    def statistic(self, metric: str, unit: Unit) -> Statistic | None:
-        """Return a metric over all rows under the strict policy, None where it is undefined.
+    def statistic(self, metric: str, unit: Unit, policy: Policy = "strict") -> Statistic | None:
+        """Return a metric over all rows under a policy, None where it is undefined.
 
         Unit exercise: the mean over the exercises where it is defined.
         """
-        return joined(self.ready(metric, "strict", unit, ALL))
+        return joined(self.ready(metric, policy, unit, ALL))
 
     def ready(self, metric: str, policy: Policy, unit: Unit, scope: str) -> list[Ready]:
         """Return a metric of each repeat.
