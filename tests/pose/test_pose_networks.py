@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 from pose_files import DOUBLES, SAM, SHARES, clips, make_video, painted, pose_here
 
 from aqa.config import Pose
@@ -18,6 +19,7 @@ from aqa.pose.needs import missing
 from aqa.pose.sam3d_body import COCO_FROM_MHR
 from aqa.pose.store import JOINTS, Poses, read_poses
 from aqa.pose.weights import trusted
+from aqa.training.pose.network import Shape, description
 from scored_samples import sample
 
 
@@ -270,8 +272,38 @@ def test_only_inert_or_known_weights_are_loaded(tmp_path: Path) -> None:
     network.write_text("nc: 1\nactivation: __import__('os').system('true')\n")
     with pytest.raises(UserError, match="can run code"):
         trusted(network, settings())
+    network.unlink()
     with pytest.raises(UserError, match="nothing is downloaded"):
         trusted(tmp_path / "yolo11n-pose.pt", settings(trust=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "activation: print(1)\nbackbone: []\n",
+        "backbone: [[-1, 1, load_checkpoint, ['x.pt']]]\n",
+        "backbone: [[-1, 1, Conv, [8, 3, 2]]]\nhead: [[-1, 1, TorchVision, [8, x]]]\n",
+        "backbone: [[-1, 1, nn.modules.module.torch.load, [x]]]\n",
+        "backbone: {a: 1}\n",
+        "head: [[-1, 1]]\n",
+    ],
+)
+def test_what_a_network_is_described_by_may_only_compute_also_beside_numbers(
+    tmp_path: Path, text: str
+) -> None:
+    network, numbers = tmp_path / "net.yaml", tmp_path / "net.safetensors"
+    network.write_text(text)
+    numbers.write_bytes(b"numbers")
+    for path in (network, numbers):
+        with pytest.raises(UserError, match=digest_file(network)):
+            trusted(path, Pose(backend="ultralytics"))
+        assert trusted(path, Pose(backend="ultralytics", sha256=(digest_file(network),))) == path
+
+
+def test_our_own_network_needs_nobody_to_vouch_for_it(tmp_path: Path) -> None:
+    network = tmp_path / "net.yaml"
+    network.write_text(yaml.safe_dump(description(Shape())))
+    assert trusted(network, Pose(backend="ultralytics")) == network
 
 
 def test_a_joint_below_the_least_confidence_is_unknown() -> None:

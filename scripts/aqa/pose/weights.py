@@ -11,13 +11,22 @@ from aqa.files import digest_file
 _INERT = {".onnx", ".safetensors"}
 _NETWORKS = {".yaml", ".yml"}
 
+_LAYERS = {
+    *("A2C2f", "AConv", "ADown", "Bottleneck", "C2", "C2PSA", "C2f", "C2fCIB", "C3", "C3Ghost", "C3k2"),
+    *("CBFuse", "CBLinear", "Concat", "Conv", "DWConv", "Detect", "ELAN1", "GhostConv", "PSA", "Pose"),
+    *("Pose26", "SCDown", "SPP", "SPPELAN", "SPPF", "nn.Identity", "nn.MaxPool2d", "nn.Upsample"),
+    "v10Detect",
+}
+"""Layers of ultralytics that only compute. A description may name anything that the library knows, and what
+it names is called with its arguments: `load_checkpoint` among others."""
+
 
 def trusted(path: Path, settings: Pose) -> Path:
     """Return `path` if it may be loaded.
 
-    ONNX and safetensors hold numbers only, and a network's YAML does too unless it names an activation,
-    which is evaluated. Any other file can run code when it is loaded: it needs its digest in
-    `pose.sha256`, or `pose.trust: true`.
+    ONNX holds numbers only, and so do safetensors, beside which the network's YAML is checked as well. A YAML
+    is safe that names known layers and no activation, which would be evaluated. Any other file can run code
+    when it is loaded: it needs its digest in `pose.sha256`, or `pose.trust: true`.
 
     Raises:
         UserError: the file is missing, or nobody vouches for it (with the digest to compare).
@@ -26,9 +35,14 @@ def trusted(path: Path, settings: Pose) -> Path:
         raise UserError(
             f"{path}: no such file of weights; nothing is downloaded: put it there (pose.weights)"
         )
-    if path.suffix in _INERT or settings.trust:
+    if settings.trust:
         return path
-    if path.suffix in _NETWORKS and not _evaluates(path):
+    if path.suffix in _INERT:
+        network = path.with_suffix(".yaml")
+        if path.suffix == ".safetensors" and network.is_file():
+            trusted(network, settings)
+        return path
+    if path.suffix in _NETWORKS and not _runs_code(path):
         return path
     found = digest_file(path)
     if found in settings.sha256:
@@ -39,8 +53,20 @@ def trusted(path: Path, settings: Pose) -> Path:
     )
 
 
-def _evaluates(path: Path) -> bool:
+def _runs_code(path: Path) -> bool:
+    """Say whether a description of a network names more than layers that compute."""
     network = load_yaml(path)
     if not isinstance(network, dict):
         raise UserError(f"{path}: not the description of a network")
-    return "activation" in network
+    if "activation" in network:
+        return True
+    for part in ("backbone", "head"):
+        layers = network.get(part, [])
+        if not isinstance(layers, list):
+            return True
+        for layer in layers:
+            if not isinstance(layer, list) or len(layer) < 3 or not isinstance(layer[2], str):
+                return True
+            if layer[2] not in _LAYERS:
+                return True
+    return False
