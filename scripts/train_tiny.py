@@ -12,7 +12,7 @@ from aqa.errors import UserError
 from aqa.files import write_jsonl
 from aqa.training import recipe
 from aqa.training.progress import reporter
-from aqa.training.rounds import FIRST_SEED, data_digest
+from aqa.training.rounds import FIRST_SEED, claim, data_digest
 
 
 def arguments() -> argparse.Namespace:
@@ -23,7 +23,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--blocks", type=Path, required=True, help="folder of the blocks of data")
     parser.add_argument("--dataset", help="blocks: which dataset's; evaluate: only this one")
     parser.add_argument("--out", type=Path, help="train: folder of checkpoints, which training goes on from")
-    parser.add_argument("--processes", type=int, default=1, help="train: how many share each batch")
     parser.add_argument("--steps", type=int, help="train: stop after this step (to go on later)")
     parser.add_argument("--model", type=Path, help="evaluate: folder of the model")
     parser.add_argument(
@@ -31,7 +30,11 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--done", type=Path, help="file to write at the end (evaluate: the scores, as JSON)")
     parser.add_argument("--log", type=Path, help="log file")
-    return parser.parse_args()
+    args = parser.parse_args()
+    needed = {"blocks": "dataset", "train": "out", "evaluate": "model"}[args.work]
+    if getattr(args, needed) is None:
+        parser.error(f"{args.work} needs --{needed}")
+    return args
 
 
 def main(args: argparse.Namespace) -> None:
@@ -51,19 +54,32 @@ def main(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
     """Train to the last step, from where the last run stopped."""
-    import torch
-
-    if not (args.out / "init" / "model.safetensors").is_file():
-        recipe.untrained(plan, args.out / "init", recipe.courses(plan, args.blocks)[0])
-    if args.processes == 1:
+    needs()
+    claim(plan, args.blocks, args.out)
+    taught, _ = recipe.courses(plan, args.blocks)
+    recipe.untrained(plan, args.out / "init", taught)
+    cli.log.info("training data: sha256 %s", data_digest(plan, args.blocks))
+    if plan.processes == 1:
         train_one(0, args, plan)
         return
-    if args.processes < 1 or plan.recipe.batch % args.processes:
-        raise UserError(f"--processes {args.processes}: the batch of {plan.recipe.batch} cannot be shared so")
+    import torch
+
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     with tempfile.TemporaryDirectory() as folder:
         place = f"file://{folder}/meeting"
-        torch.multiprocessing.spawn(train_one, (args, plan, place), nprocs=args.processes)
+        torch.multiprocessing.spawn(train_one, (args, plan, place), nprocs=plan.processes)
+
+
+def needs() -> None:
+    """Say in one line what is not installed."""
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"training a model: {error.name} is not installed; run with the conda environments (--sdm conda, "
+            "envs/transformers.yaml), or install requirements-transformers.lock"
+        ) from error
 
 
 def train_one(rank: int, args: argparse.Namespace, plan: recipe.Plan, place: str | None = None) -> None:
@@ -72,16 +88,16 @@ def train_one(rank: int, args: argparse.Namespace, plan: recipe.Plan, place: str
 
     torch.set_num_threads(1)
     if place is not None:
-        torch.distributed.init_process_group("gloo", place, rank=rank, world_size=args.processes)
-        cli.setup(args.log if rank == 0 else None)
+        torch.distributed.init_process_group("gloo", place, rank=rank, world_size=plan.processes)
+        cli.setup(args.log if rank == 0 else None, again=True)
     taught, _ = recipe.courses(plan, args.blocks)
-    trainer = recipe.trainer(plan, taught, args.out, (rank, args.processes))
+    trainer = recipe.trainer(plan, taught, args.out, rank)
+    last = args.steps or plan.recipe.steps
     if rank:
-        trainer.run(args.out, lambda _now, _seconds: None, args.steps or plan.recipe.steps)
+        trainer.run(args.out, lambda _now, _seconds: None, last)
         return
-    cli.log.info("training data: sha256 %s", data_digest(plan, args.blocks))
     cli.log.info("%d clips; from step %d of %d", len(taught.shown), trainer.step, plan.recipe.steps)
-    trainer.run(args.out, reporter(plan.recipe.steps), args.steps or plan.recipe.steps)
+    trainer.run(args.out, reporter(plan.recipe.steps), last)
     cli.log.info("step %d: %s", trainer.step, trainer.means)
 
 
@@ -92,6 +108,8 @@ def evaluate(args: argparse.Namespace, plan: recipe.Plan) -> None:
     from aqa.training.evaluate import table
 
     _, held = recipe.courses(plan, args.blocks)
+    if not held.shown:
+        raise UserError(f"{args.plan}: held_out: no rounds; there is nothing to evaluate on")
     asked = cells(held, args.samples, 4 * args.samples)
     if args.dataset is not None:
         asked = [one for one in asked if one.cell[0] == args.dataset]

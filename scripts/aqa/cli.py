@@ -40,8 +40,8 @@ def run(main: Callable[[], None], log_file: Path | None = None) -> None:
         sys.exit(2)
 
 
-def setup(log_file: Path | None = None) -> None:
-    """Send `aqa` log messages to stderr and to `log_file`."""
+def setup(log_file: Path | None = None, *, again: bool = False) -> None:
+    """Send `aqa` log messages to stderr and to `log_file`; `again`: below what is in that already."""
     log.setLevel(logging.INFO)
     log.handlers.clear()
     log.propagate = False
@@ -51,7 +51,7 @@ def setup(log_file: Path | None = None) -> None:
     if log_file is not None:
         try:
             log_file.parent.mkdir(parents=True, exist_ok=True)
-            file = _File(log_file, mode="w", encoding="utf-8")
+            file = _File(log_file, mode="a" if again else "w", encoding="utf-8")
         except OSError as error:
             raise UserError(f"{log_file}: cannot be written ({error.strerror})") from error
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

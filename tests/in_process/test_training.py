@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize as resize_video
 
 from aqa.errors import UserError
+from aqa.files import digest_file
 from aqa.models._transformers_qwen import TorchQwenPrompts
 from aqa.models.transformers import Options
 from aqa.training import recipe
@@ -29,6 +33,8 @@ from aqa.training.settings import Mix
 from aqa.training.trainer import Trainer
 
 pytestmark = pytest.mark.transformers
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_tiny.py"
 
 PLAN = {
     "rounds": 2,
@@ -145,3 +151,70 @@ def test_every_cell_of_the_held_out_clips_is_asked_and_scored(made: tuple) -> No
     assert {score.task for score in scores} == {"judge", "compare"}
     assert sum(score.asked for score in scores) == len(asked)
     assert all(0 <= score.parsed <= 1 for score in scores)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"held_out": [2]}, "held_out: there is no round 2, only 0 to 1"),
+        ({"held_out": [0, 1]}, "held_out: all rounds; none is left to train on"),
+        ({"blocks": {"mtl_aqa": {"train": 1}}}, "blocks: no dataset 'mtl_aqa'; did you mean 'mtl-aqa'?"),
+        ({"processes": 4}, "processes: 4 cannot share a batch of 2 evenly"),
+        ({"recipe": {"every": 0}}, "recipe.every: 0; at least 1 is needed"),
+        ({"recipe": {"batch": -1}}, "recipe.batch: -1; at least 1 is needed"),
+        (
+            {"recipe": {"mix": {"strategies": {"bas": 9}}}},
+            "recipe.mix.strategies: no 'bas' here; did you mean 'base'?",
+        ),
+        ({"recipe": {"mix": {"datasets": {"finefs": 9}}}}, "recipe.mix.datasets: no 'finefs' here"),
+    ],
+)
+def test_a_plan_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, change: dict, said: str) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump(PLAN | change))
+    with pytest.raises(UserError, match=re.escape(said)):
+        recipe.read_plan(file)
+
+
+def script(work: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), work, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_two_processes_train_one_model_go_on_and_keep_to_their_plan_and_data(
+    made: tuple, tmp_path: Path
+) -> None:
+    blocks, out = made[1] / "blocks", tmp_path / "run"
+    plan = tmp_path / "plan.yaml"
+    values = PLAN | {"processes": 2, "recipe": PLAN["recipe"] | {"steps": 4}}
+    plan.write_text(yaml.safe_dump(values))
+    shared = ("--plan", plan, "--blocks", blocks)
+    log = tmp_path / "train.log"
+    for steps in (2, 4):
+        done = script("train", *shared, "--out", out, "--steps", steps, "--log", log)
+        assert done.returncode == 0, done.stderr
+    assert "training data: sha256" in log.read_text() and "from step 2 of 4" in log.read_text()
+    through = tmp_path / "through"
+    assert script("train", *shared, "--out", through).returncode == 0
+    assert digest_file(out / "model/model.safetensors") == digest_file(through / "model/model.safetensors")
+    plan.write_text(yaml.safe_dump(values | {"seed": 1}))
+    done = script("train", *shared, "--out", out)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "holds a training of another plan or of other data" in done.stderr
+    plan.write_text(yaml.safe_dump(values))
+    empty = tmp_path / "nothing"
+    done = script("train", "--plan", plan, "--blocks", empty, "--out", tmp_path / "other")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "make the blocks first" in done.stderr
+
+
+def test_an_untrained_model_is_there_whole_or_not_at_all(made: tuple, tmp_path: Path, monkeypatch) -> None:
+    read, _, taught, _ = made
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aqa.training.network._processors", killed)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.untrained(read, tmp_path / "init", taught)
+    assert list(tmp_path.iterdir()) == []

@@ -89,6 +89,13 @@ def test_a_containers_recipe_makes_every_environment(tmp_path, form):
             assert pin in recipe
 
 
+def test_a_containers_recipe_leaves_out_what_no_cell_needs(tmp_path):
+    study = Study(tmp_path)
+    study.configure(**SMALL)
+    recipe = study.make("--containerize", "apptainer", **conda_double.install(tmp_path / "conda")).output
+    assert not {"pose", "transformers", "vllm", "vertex"} & set(names(recipe))
+
+
 @pytest.mark.thorough
 def test_in_a_container_each_stage_runs_in_the_images_environments(small, tmp_path):
     """As docs/environments.md says: write the recipe, build it, name the image."""

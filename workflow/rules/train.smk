@@ -52,7 +52,7 @@ rule train_tiny:
         out=lambda wildcards, output: str(Path(output[0]).parents[1]),
     shell:
         "python $AQA/train_tiny.py train --plan {input.plan:q} --blocks {params.blocks:q}"
-        " --out {params.out:q} --processes {threads} --log {log:q}"
+        " --out {params.out:q} --log {log:q}"
 
 
 rule evaluate_tiny:

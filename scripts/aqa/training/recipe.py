@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from aqa.config import MediaProfile, load_yaml, parse
+from aqa.config import REPRESENTATIONS, MediaProfile, load_yaml, parse
+from aqa.errors import UserError, nearest
+from aqa.prompts import strategies
 from aqa.training.blocks import Block, Wanted, read_block, write_block
 from aqa.training.corpus import Course
 from aqa.training.network import Shape, make
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
 
 
 class Plan(Rounds):
-    """A training's file."""
+    """A training's file. Another number of `processes` draws other variations of pictures."""
 
+    processes: int = Field(1, ge=1, description="How many processes share a batch; part of the recipe.")
     profile: MediaProfile = Field(description="Which frames of a clip the model sees.")
     pixels: Sizes = Field(Sizes(), description="Fewest and most pixels of images and videos.")
     shape: Shape = Field(Shape(), description="Widths and depths of the network.")
@@ -36,7 +40,23 @@ def read_plan(path: Path) -> Plan:
     Raises:
         UserError: it is not one; names the place.
     """
-    return parse(Plan, load_yaml(path), str(path))
+    plan = parse(Plan, load_yaml(path), str(path))
+    recipe, mix = plan.recipe, plan.recipe.mix
+    for name, number in (("steps", recipe.steps), ("batch", recipe.batch), ("every", recipe.every)):
+        if number < 1:
+            raise UserError(f"{path}: recipe.{name}: {number}; at least 1 is needed")
+    if recipe.batch % plan.processes:
+        raise UserError(f"{path}: processes: {plan.processes} cannot share a batch of {recipe.batch} evenly")
+    for part, weights, known in (
+        ("datasets", mix.datasets, plan.blocks),
+        ("representations", mix.representations, REPRESENTATIONS),
+        ("strategies", mix.strategies, strategies()),
+    ):
+        if strange := sorted(set(weights) - set(known)):
+            raise UserError(
+                f"{path}: recipe.mix.{part}: no '{strange[0]}' here{nearest(strange[0], tuple(known))}"
+            )
+    return plan
 
 
 def write_blocks(plan: Plan, folder: Path, dataset: str, report: Report) -> None:
@@ -59,19 +79,24 @@ def read_blocks(plan: Plan, folder: Path, *, held_out: bool) -> list[Block]:
 
 
 def untrained(plan: Plan, folder: Path, course: Course) -> None:
-    """Write the untrained model; one that is there is kept."""
-    if not (folder / "model.safetensors").is_file():
-        make(folder, texts_of(course), plan.shape, plan.pixels, plan.seed)
+    """Write the untrained model; one that is there is kept. A folder of that name is a finished one."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".init-") as scratch:
+        made = Path(scratch) / folder.name
+        make(made, texts_of(course), plan.shape, plan.pixels, plan.seed)
+        made.rename(folder)
 
 
-def trainer(plan: Plan, course: Course, out: Path, share: tuple[int, int] = (0, 1)) -> Trainer:
+def trainer(plan: Plan, course: Course, out: Path, rank: int = 0) -> Trainer:
     """Return a trainer of `out/init` that goes on from the checkpoint in `out`, if there is one.
 
-    `share`: which of how many processes it is that train together.
+    `rank`: which of the plan's processes it is.
     """
     from aqa.training.trainer import STATE, Trainer
 
-    found = Trainer(out / "init", course, plan.recipe, plan.seed, rank=share[0], ranks=share[1])
+    found = Trainer(out / "init", course, plan.recipe, plan.seed, rank=rank, ranks=plan.processes)
     if (out / STATE).is_file():
         found.load(out)
     return found

@@ -13,15 +13,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aqa.config import Section
+from aqa.datasets import dataset_ids
 from aqa.datasets.index import index
-from aqa.errors import UserError
+from aqa.errors import UserError, nearest
 from aqa.files import digest, digest_file, write_json
 from aqa.records import Record, Sample
 
@@ -30,6 +31,9 @@ FIRST_SEED = 1_000_000
 
 DONE = "block.json"
 """The file of a block that is written last."""
+
+CLAIM = "training.json"
+"""What a folder of checkpoints says of the plan and the data that they are of."""
 
 Report = Callable[[int, int], None]
 
@@ -41,6 +45,21 @@ class Rounds(Section):
     rounds: int = Field(ge=1, description="Blocks of each dataset.")
     held_out: tuple[int, ...] = Field((), description="Rounds that are evaluated on, not trained on.")
     blocks: dict[str, dict[str, int]] = Field(description="Dataset -> sizes of its embedded data in a block.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if strange := sorted(set(self.blocks) - set(dataset_ids())):
+            raise ValueError(f"blocks: no dataset '{strange[0]}'{nearest(strange[0], dataset_ids())}")
+        if strange_rounds := sorted(set(self.held_out) - set(range(self.rounds))):
+            raise ValueError(f"held_out: there is no round {strange_rounds[0]}, only 0 to {self.rounds - 1}")
+        if len(set(self.held_out)) == self.rounds:
+            raise ValueError("held_out: all rounds; none is left to train on")
+        return self
+
+    @property
+    def recipe_digest(self) -> str:
+        """Digest of all that decides the result but the data."""
+        return digest(self.model_dump(mode="json", exclude={"rounds", "held_out", "blocks"}))
 
 
 class Wanted(Protocol):
@@ -92,6 +111,25 @@ def data_digest(plan: Rounds, folder: Path) -> str:
         UserError: a block is not finished.
     """
     return digest([made_block(place).files for place in folders(plan, folder, held_out=False)])
+
+
+def claim(plan: Rounds, blocks: Path, out: Path) -> None:
+    """Make `out` the folder of this plan's training on these data, or make sure that it is.
+
+    Raises:
+        UserError: the training that lies there is of another plan or other data, or a block is not finished.
+    """
+    wanted = {"plan": plan.recipe_digest, "data": data_digest(plan, blocks)}
+    file = out / CLAIM
+    if file.is_file():
+        if json.loads(file.read_bytes()) == wanted:
+            return
+    elif not out.is_dir() or not any(out.glob("*.pt")):
+        write_json(file, wanted)
+        return
+    raise UserError(
+        f"{out}: holds a training of another plan or of other data; train in another folder, or delete that"
+    )
 
 
 def check_seed(seed: int) -> None:
