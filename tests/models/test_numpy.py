@@ -131,6 +131,12 @@ def change(folder, name, **values):
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\x10" * 64), "as safetensors"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "no tokenizer"),
         (lambda folder: (folder / "chat_template.jinja").write_text("{% if %}"), "chat template is damaged"),
+        (lambda folder: (folder / "chat_template.jinja").write_bytes(b"\xff\xfe"), "cannot be read"),
+        (lambda folder: change(folder, "generation_config.json", eos_token_id=None), "names no eos_token_id"),
+        (
+            lambda folder: change(folder, "generation_config.json", repetition_penalty=1.5),
+            "asks for repetition_penalty 1.5, which this backend does not do",
+        ),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "no settings of the image processor"),
     ],
 )
@@ -140,6 +146,39 @@ def test_a_damaged_model_gets_one_line_that_names_the_file(weights, tmp_path, da
     with pytest.raises(UserError, match=said) as error:
         opened(model_file(copy), tmp_path)
     assert "copy" in str(error.value)
+
+
+def test_what_asks_for_nothing_in_the_weights_defaults_is_no_obstacle(weights, tmp_path):
+    copy = shutil.copytree(weights, tmp_path / "copy")
+    change(
+        copy, "generation_config.json", repetition_penalty=1.0, num_beams=1, min_length=0, bad_words_ids=None
+    )
+    assert opened(model_file(copy), tmp_path)["model_type"] == "qwen3_vl"
+
+
+def test_a_context_beyond_the_models_is_refused(weights, tmp_path):
+    with pytest.raises(UserError, match=r"context: the model reads \d+ tokens at most"):
+        opened(model_file(weights, context=10_000_000), tmp_path)
+
+
+@pytest.mark.parametrize("token", ["<|video_pad|>", "<|image_pad|>", "<|vision_start|>", "<|vision_end|>"])
+def test_the_models_own_tokens_for_media_in_a_text_are_refused_by_name(weights, tmp_path, token):
+    clip = film(tmp_path, "a", range(4))
+    for video in ("video", "frames"):
+        request = openai_requests.request(clip, f"bare {token} here")
+        [reply] = openai_requests.ask_all(model_file(weights, video=video), tmp_path, [request])
+        assert isinstance(reply, UserError)
+        assert f"the model's own token {token}" in str(reply)
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ 1 / 0 }}", "{% for i in range(10**7) %}{% endfor %}", "{{ messages[99].role.x }}"]
+)
+def test_a_template_that_fails_is_told_from_a_defect(weights, tmp_path, template):
+    copy = shutil.copytree(weights, tmp_path / "copy")
+    (copy / "chat_template.jinja").write_text(template)
+    with pytest.raises(UserError, match="chat template refuses"):
+        texts(model_file(copy), tmp_path, asked(tmp_path)[:1])
 
 
 def test_a_missing_tensor_is_never_a_random_number(weights, tmp_path):

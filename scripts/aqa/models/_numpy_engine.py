@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 _MODEL_TYPE = "qwen3_vl"
 
+_NEUTRAL = {
+    **dict.fromkeys(("repetition_penalty", "encoder_repetition_penalty", "typical_p", "num_beams"), 1),
+    **dict.fromkeys(("min_new_tokens", "min_length", "no_repeat_ngram_size", "epsilon_cutoff"), 0),
+    "eta_cutoff": 0,
+    **dict.fromkeys(("bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias")),
+}
+"""What weights may ask for beside sampling, and the value that asks for nothing."""
+
 
 @dataclass(frozen=True)
 class _Prefix:
@@ -67,19 +75,21 @@ class NumpyEngine:
             )
         generation: Any = read_config(folder, "generation_config.json")
         self._settings = {**generation, **sampling.settings(chosen, generation)}
-        ends = generation.get("eos_token_id")
-        self._ends = frozenset(ends if isinstance(ends, list) else [ends])
+        self._ends = _ends(generation, f"{place}: {folder}")
         tensors = Tensors(folder)
         try:
             self._vision = Vision(config["vision_config"], tensors, self._pause)
             self._decoder = Decoder(config["text_config"], tensors, self._pause)
             self._special = Special.of(config)
-            self._context = options.context or int(config["text_config"]["max_position_embeddings"])
-        except (KeyError, TypeError, ValueError) as error:
+            longest = int(config["text_config"]["max_position_embeddings"])
+        except (LookupError, TypeError, ValueError) as error:
             cause = f"{type(error).__name__}: {error}"
             raise UserError(
                 f"{place}: {folder}: config.json and the weights do not fit ({cause}); use transformers"
             ) from None
+        if options.context is not None and options.context > longest:
+            raise UserError(f"{place}.context: the model reads {longest} tokens at most")
+        self._context = options.context or longest
         self._parameters = tensors.count()
         self._tokens = Tokens(folder)
         self._prompts = _prompts(folder, options, self._tokens, self._special)
@@ -206,6 +216,25 @@ class NumpyEngine:
     def _pause(self) -> None:
         if self._cancelled():
             raise Cancelled
+
+
+def _ends(generation: Mapping[str, Any], place: str) -> frozenset[int]:
+    """Return the tokens that end an answer.
+
+    Raises:
+        UserError: there are none, or the weights ask for something that is not done here.
+    """
+    for name, neutral in _NEUTRAL.items():
+        if generation.get(name) not in (None, neutral):
+            raise UserError(
+                f"{place}: generation_config.json asks for {name} {generation[name]}, which this backend "
+                "does not do: use transformers"
+            )
+    found = generation.get("eos_token_id")
+    ends = found if isinstance(found, list) else [found]
+    if not ends or not all(isinstance(end, int) for end in ends):
+        raise UserError(f"{place}: generation_config.json names no eos_token_id, which ends an answer")
+    return frozenset(ends)
 
 
 def choose(logits: Array, settings: Mapping[str, Any], generator: np.random.Generator) -> int:

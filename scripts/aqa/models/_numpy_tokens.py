@@ -45,9 +45,12 @@ class Tokens:
     ) -> str:
         """Return the text of a conversation; it is never turned into tokens here."""
         del tokenize
-        return self._template.render(
-            messages=conversation, add_generation_prompt=add_generation_prompt, **variables
-        )
+        try:
+            return self._template.render(
+                messages=conversation, add_generation_prompt=add_generation_prompt, **variables
+            )
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise TemplateError(f"{type(error).__name__}: {error}") from None
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str | None]:
         """Return the names of tokens."""
@@ -65,7 +68,10 @@ class Tokens:
 def _template(folder: Path) -> str:
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); fetch the model again") from None
     template = read_config(folder, "tokenizer_config.json").get("chat_template")
     if not isinstance(template, str):
         raise UserError(f"{folder}: the model has no chat template; use an instruction-tuned one")

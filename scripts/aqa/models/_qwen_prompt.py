@@ -122,7 +122,8 @@ class QwenPrompts:
         self._video_wrapper = video_wrapper
         self._variables = dict(variables or {})
         ids = [special.image, special.video, special.start, special.end]
-        self._image, self._video, self._start, self._end = tokenizer.convert_ids_to_tokens(ids)
+        self._own = tuple(tokenizer.convert_ids_to_tokens(ids))
+        self._image, self._video, self._start, self._end = self._own
         self._seen: tuple[tuple[MediaPart, ...], Shown, list[str]] | None = None
 
     def prepare(self, messages: Sequence[Message], clips: Sequence[Frames]) -> Prompt:
@@ -133,7 +134,11 @@ class QwenPrompts:
                 template refuses the conversation.
             ValueError: a picture is too elongated.
         """
-        media = tuple(part for message in messages for part in message.content if isinstance(part, MediaPart))
+        parts = [part for message in messages for part in message.content]
+        for text in (part.text for part in parts if not isinstance(part, MediaPart)):
+            if own := next((token for token in self._own if token in text), None):
+                raise UserError(f"a text contains the model's own token {own}; correct the text")
+        media = tuple(part for part in parts if isinstance(part, MediaPart))
         if self._seen is None or self._seen[0] != media:
             self._seen = (media, *self._media(media, clips))
         _, shown, texts = self._seen
@@ -188,7 +193,7 @@ class QwenPrompts:
         if places != len(shown):
             raise UserError(
                 f"a prompt has {places} places for {len(shown)} pictures and videos: the chat template "
-                "leaves some out, or a text contains the model's own tokens; correct the text"
+                "leaves some out, or makes some up"
             )
         texts = iter(shown)
         return re.sub(pattern, lambda _: next(texts), text)
