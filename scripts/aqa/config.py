@@ -306,7 +306,9 @@ class Config(Section):
         pattern=r"^[^{}\n]*[^{}\n/]$",
         description="Folder for everything that is made; no braces, no slash at the end.",
     )
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    seed: int = Field(
+        0, ge=0, lt=1_000_000, description="Seed of everything random; higher ones are for training models."
+    )
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="Datasets to evaluate, by id.")
     models: tuple[Name, ...] = Field(
         min_length=1, description="Models to evaluate: names of files in `model_files`, without .yaml."
