@@ -140,7 +140,7 @@ def test_the_whole_prompt_equals_that_of_the_official_processor(
 def test_a_text_with_the_models_own_tokens_is_refused(weights: Path, tmp_path: Path) -> None:
     [reply] = ask(model_file(weights), tmp_path, request(film(tmp_path, "a", [1]), "See <|image_pad|>?"))
     assert isinstance(reply, UserError)
-    assert str(reply).startswith("test.yaml: a prompt has 2 places for 1 pictures")
+    assert str(reply).startswith("test.yaml: a text contains the model's own token <|image_pad|>")
 
 
 def test_an_elongated_picture_is_rejected_and_the_others_are_answered(weights: Path, tmp_path: Path) -> None:
