@@ -72,6 +72,15 @@ def test_models_with_the_full_set_are_ranked_and_partial_ones_stand_last_and_say
     assert "MTL-AQA (synthetic): constant predictions" in grid.notes[0]
 
 
+def test_a_skill_says_how_its_cells_are_limited(tmp_path):
+    rows = skills(tmp_path, line("qwen", 0.25))
+    limits = {f"{name}/judge/original/base/qwen": 12 for name in (study.FITNESS, study.DIVES)}
+    section = skill_section(rows, study.labels(limits=limits), "skill.csv")
+    notes = " ".join(section.parts[1].notes)
+    assert "Qwen3-VL: asked about at most 12 samples of Fitness-AQA and MTL-AQA." in notes
+    assert "limited to 48 samples" in notes, "the dataset's own limit"
+
+
 def test_a_skill_without_a_number_or_interval_prints_as_such(tmp_path):
     rows = skills(tmp_path, line("qwen", math.nan, 0, ci_low=math.nan, ci_high=math.nan))
     (row,) = skill_section(rows, study.labels(), "skill.csv").parts[1].rows

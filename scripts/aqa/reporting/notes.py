@@ -113,14 +113,14 @@ def plain_limits(models: Iterable[ModelLabel], labels: Labels) -> list[str]:
     """Return how the plain cells, those of a skill, are limited: a sentence a dataset, then one a model."""
     said = [f"{one.title}: limited to {one.limit} samples." for one in labels.datasets if one.limit]
     for model in models:
-        places = {}
+        places: dict[int, list[str]] = {}
         for dataset in labels.datasets:
             limit = labels.limits.get(Cell(dataset.id, *PLAIN, model.id).path)
             if limit is not None:
-                places[dataset.title] = limit
+                places.setdefault(limit, []).append(dataset.title)
         if places:
-            where = listed([f"{title} ({limit})" for title, limit in places.items()])
-            said.append(f"{model.name}: asked about a limited number of samples of {where}.")
+            where = "; ".join(f"{limit} samples of {listed(titles)}" for limit, titles in places.items())
+            said.append(f"{model.name}: asked about at most {where}.")
     return said
 
 
