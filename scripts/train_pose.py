@@ -11,7 +11,7 @@ from aqa.errors import UserError
 from aqa.files import digest_file, write_jsonl
 from aqa.training.pose import plan as plans
 from aqa.training.progress import reporter
-from aqa.training.rounds import claim, data_digest
+from aqa.training.rounds import claim
 
 
 def arguments() -> argparse.Namespace:
@@ -59,11 +59,11 @@ def train(args: argparse.Namespace, plan: plans.Plan) -> None:
     from aqa.training.pose.trainer import trainer
 
     torch.set_num_threads(1)
-    claim(plan, args.blocks, args.out)
+    data = claim(plan, args.blocks, args.out)
     blocks = plans.read_blocks(plan, args.blocks, held_out=False)
     training = trainer(plan, blocks, args.out)
     size = sum(p.numel() for p in training.model.parameters())
-    cli.log.info("training data: sha256 %s", data_digest(plan, args.blocks))
+    cli.log.info("training data: sha256 %s", data)
     cli.log.info(
         "%d pictures, %.2f million parameters; from step %d of %d",
         *(sum(len(block.pictures) for block in blocks), size / 1e6, training.step, plan.recipe.steps),

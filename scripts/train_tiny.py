@@ -11,8 +11,9 @@ from aqa import cli
 from aqa.errors import UserError
 from aqa.files import write_jsonl
 from aqa.training import recipe
+from aqa.training.corpus import Course
 from aqa.training.progress import reporter
-from aqa.training.rounds import FIRST_SEED, claim, data_digest
+from aqa.training.rounds import FIRST_SEED, claim
 
 
 def arguments() -> argparse.Namespace:
@@ -55,12 +56,12 @@ def main(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace, plan: recipe.Plan) -> None:
     """Train to the last step, from where the last run stopped."""
     needs()
-    claim(plan, args.blocks, args.out)
+    data = claim(plan, args.blocks, args.out)
     taught, _ = recipe.courses(plan, args.blocks)
     recipe.untrained(plan, args.out / "init", taught)
-    cli.log.info("training data: sha256 %s", data_digest(plan, args.blocks))
+    cli.log.info("training data: sha256 %s", data)
     if plan.processes == 1:
-        train_one(0, args, plan)
+        train_one(0, args, plan, taught=taught)
         return
     import torch
 
@@ -82,7 +83,13 @@ def needs() -> None:
         ) from error
 
 
-def train_one(rank: int, args: argparse.Namespace, plan: recipe.Plan, place: str | None = None) -> None:
+def train_one(
+    rank: int,
+    args: argparse.Namespace,
+    plan: recipe.Plan,
+    place: str | None = None,
+    taught: Course | None = None,
+) -> None:
     """Train as one of several processes that meet at `place`; the first one writes and reports."""
     import torch
 
@@ -90,7 +97,8 @@ def train_one(rank: int, args: argparse.Namespace, plan: recipe.Plan, place: str
     if place is not None:
         torch.distributed.init_process_group("gloo", place, rank=rank, world_size=plan.processes)
         cli.setup(args.log if rank == 0 else None, again=True)
-    taught, _ = recipe.courses(plan, args.blocks)
+    if taught is None:
+        taught, _ = recipe.courses(plan, args.blocks)
     trainer = recipe.trainer(plan, taught, args.out, rank)
     last = args.steps or plan.recipe.steps
     if rank:

@@ -58,15 +58,11 @@ def _runs_code(path: Path) -> bool:
     network = load_yaml(path)
     if not isinstance(network, dict):
         raise UserError(f"{path}: not the description of a network")
-    if "activation" in network:
-        return True
-    for part in ("backbone", "head"):
-        layers = network.get(part, [])
-        if not isinstance(layers, list):
-            return True
-        for layer in layers:
-            if not isinstance(layer, list) or len(layer) < 3 or not isinstance(layer[2], str):
-                return True
-            if layer[2] not in _LAYERS:
-                return True
-    return False
+    parts = [network.get(part, []) for part in ("backbone", "head")]
+    known = all(isinstance(part, list) and all(map(_computes, part)) for part in parts)
+    return "activation" in network or not known
+
+
+def _computes(layer: object) -> bool:
+    """Say whether a layer (from, repeats, kind, arguments) is of a known kind."""
+    return isinstance(layer, list) and len(layer) > 2 and isinstance(layer[2], str) and layer[2] in _LAYERS

@@ -90,22 +90,22 @@ def _floor(rows: Sequence[DistanceRow], dataset: str, labels: Labels) -> Floor:
 def _our_models(floor: Floor, scores: Scores, labels: Labels) -> list[str]:
     """Return how our models stand to both guesses, in one form; a limited cell to guesses on its samples."""
     dataset = floor.uniform.dataset
-    cells = {model.name: Cell(dataset, *PLAIN, model.id) for model in labels.models if not model.baseline}
-    rows = {name: scores.find(cell, DISTANCE, labels) for name, cell in cells.items()}
-    known = {name: row for name, row in rows.items() if row and math.isfinite(row.value)}
+    tested = [(model.name, Cell(dataset, *PLAIN, model.id)) for model in labels.models if not model.baseline]
+    rows = [(name, cell, scores.find(cell, DISTANCE, labels)) for name, cell in tested]
+    known = [(name, cell, row) for name, cell, row in rows if row and math.isfinite(row.value)]
     uniform = floor.uniform.relative_l2
-    guesses = {name: row.chance if math.isfinite(row.chance) else uniform for name, row in known.items()}
-    if not known or not all(map(math.isfinite, guesses.values())):
+    guesses = [row.chance if math.isfinite(row.chance) else uniform for _, _, row in known]
+    if not known or not all(map(math.isfinite, guesses)):
         return []
     name = Names(labels).dataset(dataset)
-    worse = [model for model, row in known.items() if row.value >= guesses[model]]
+    worse = [model for (model, _, row), guess in zip(known, guesses, strict=True) if row.value >= guess]
     beats = (
         f"{name}: in one consistent form every model of this run beats uniform guessing"
         if not worse
         else f"{name}: not below uniform guessing: {', '.join(worse)}"
     )
     said = f"{beats} (original media, base prompt, {count(len(known), 'model')})"
-    whole = [row.value for model, row in known.items() if cells[model].path not in labels.limits]
+    whole = [row.value for _, cell, row in known if cell.path not in labels.limits]
     if not whole or not math.isfinite(floor.constant.relative_l2):
         return [f"{said}."]
     below = sum(value < floor.constant.relative_l2 for value in whole)

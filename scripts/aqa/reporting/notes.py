@@ -82,12 +82,12 @@ def samples(entries: Iterable[Entry], labels: Labels) -> list[str]:
         scores = _scores(shown, dataset.id)
         if not scores:
             continue
-        facts = [f"n = {_range(score.n // score.repeats for score in scores)} judgements"]
-        if (often := _range(score.repeats for score in scores)) != "1":
+        facts = [f"n = {span(score.n // score.repeats for score in scores)} judgements"]
+        if (often := span(score.repeats for score in scores)) != "1":
             facts.append(f"each asked {often} times (means over repeats)")
         facts += limited(dataset, [entry.cell for entry in shown if entry.score and entry.cell], labels)
         if clusters := [score.n_clusters for score in scores if score.n_clusters]:
-            facts.append(f"{_range(clusters)} clusters")
+            facts.append(f"{span(clusters)} clusters")
         units = sorted({score.unit for score in scores} - {""})
         if units and (dataset.kind == "classification" or units != ["item"]):
             facts.append(f"unit {', '.join(units)}")
@@ -105,7 +105,7 @@ def limited(dataset: DatasetLabel, cells: Iterable[Cell], labels: Labels) -> lis
     clauses = [] if dataset.limit is None else [f"limited to {dataset.limit} samples"]
     if blocks:
         which = "" if len(blocks) == len(mine) else f"{len(blocks)} of {len(mine)} cells "
-        clauses.append(f"{which}limited to {_range(blocks)} samples")
+        clauses.append(f"{which}limited to {span(blocks)} samples")
     return clauses
 
 
@@ -207,7 +207,7 @@ def fewer(entries: Iterable[Entry], labels: Labels) -> list[str]:
         for model, counts in by_model.items():
             if min(counts) < most:
                 name = datasets.get(dataset, dataset)
-                parts.append(f"{models[model]} on {name} {_range(counts)} of {most:,} judgements")
+                parts.append(f"{models[model]} on {name} {span(counts)} of {most:,} judgements")
     return [f"Asked about a part only: {'; '.join(parts)}."] if parts else []
 
 
@@ -240,6 +240,9 @@ def _scores(entries: Iterable[Entry], dataset: str) -> list[ScoreRow]:
     return [entry.score for entry in entries if entry.score and entry.score.dataset == dataset]
 
 
-def _range(numbers: Iterable[int]) -> str:
+def span(numbers: Iterable[int]) -> str:
+    """Return the least and the greatest of some counts as text."""
     known = sorted(set(numbers))
+    if not known:
+        return "–"
     return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,}–{known[-1]:,}"

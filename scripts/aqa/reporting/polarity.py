@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aqa.reporting.forest import Point, forest
 from aqa.reporting.labels import DatasetLabel, Labels
+from aqa.reporting.notes import span
 from aqa.reporting.printed import (
     ALPHA,
     NONE,
@@ -139,12 +140,8 @@ def _level_rows(
             names.model(model),
             *places,
             f"{100 * min(row.n_ok / row.n for row in there):.1f} %",
-            _span([row.n_clusters for row in there]),
+            span(row.n_clusters for row in there),
         )
-
-
-def _span(counts: Sequence[int]) -> str:
-    return "–".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
 def _level(row: LevelRow) -> list[str]:

@@ -11,7 +11,7 @@ from aqa.records import Outcome
 from aqa.reporting.labels import DatasetLabel, Labels, ModelLabel
 from aqa.reporting.layout import JUDGE_METRICS, LAYOUTS, METRICS, Metric
 from aqa.reporting.metrics import CellMetrics
-from aqa.reporting.notes import limited
+from aqa.reporting.notes import limited, span
 from aqa.reporting.render import INTERVAL_DIGITS
 from aqa.reporting.scores import COUNTS, Scores, counts, has_interval, is_defined
 from aqa.scoring.metrics import COUNTED_AS_0
@@ -214,8 +214,8 @@ def dataset_rows(scores: Scores, labels: Labels) -> list[DatasetRow]:
                 labels.dataset_name(dataset),
                 labels.is_synthetic(dataset.id),
                 "; ".join(limited(dataset, {Cell(*row.cell) for row in rows}, labels)) or "all samples",
-                _range(row.n // row.repeats for row in rows),
-                _range(row.n_clusters for row in rows if row.n_clusters),
+                span(row.n // row.repeats for row in rows),
+                span(row.n_clusters for row in rows if row.n_clusters),
                 len({row.cell for row in rows}),
             )
         )
@@ -358,10 +358,3 @@ def in_print_order(cells: Iterable[Cell], labels: Labels) -> list[Cell]:
         ]
 
     return sorted(cells, key=key)
-
-
-def _range(numbers: Iterable[int]) -> str:
-    known = sorted(set(numbers))
-    if not known:
-        return "–"
-    return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,}–{known[-1]:,}"

@@ -113,20 +113,23 @@ def data_digest(plan: Rounds, folder: Path) -> str:
     return digest([made_block(place).files for place in folders(plan, folder, held_out=False)])
 
 
-def claim(plan: Rounds, blocks: Path, out: Path) -> None:
+def claim(plan: Rounds, blocks: Path, out: Path) -> str:
     """Make `out` the folder of this plan's training on these data, or make sure that it is.
+
+    Returns the digest of the data.
 
     Raises:
         UserError: the training that lies there is of another plan or other data, or a block is not finished.
     """
-    wanted = {"plan": plan.recipe_digest, "data": data_digest(plan, blocks)}
+    data = data_digest(plan, blocks)
+    wanted = {"plan": plan.recipe_digest, "data": data}
     file = out / CLAIM
     if file.is_file():
         if json.loads(file.read_bytes()) == wanted:
-            return
+            return data
     elif not out.is_dir() or not any(out.glob("*.pt")):
         write_json(file, wanted)
-        return
+        return data
     raise UserError(
         f"{out}: holds a training of another plan or of other data; train in another folder, or delete that"
     )
