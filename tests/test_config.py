@@ -8,6 +8,7 @@ import yaml
 from aqa.config import Config, ModelFile, load_model, load_yaml, parse
 from aqa.errors import UserError
 from aqa.schema import DEFAULT, default_yaml, generated
+from aqa.training.rounds import FIRST_SEED
 
 ROOT = Path(__file__).parents[1]
 SMALLEST = {"datasets": {"fitness-aqa": {}}, "models": ["random"]}
@@ -71,6 +72,11 @@ def test_a_mistake_is_told_by_cause_place_and_nearest_name(change, expected):
 @pytest.mark.parametrize("values", [None, [], "text", 3])
 def test_a_configuration_that_is_no_mapping_is_refused(values):
     message(values)
+
+
+def test_seeds_of_a_run_end_where_those_of_training_data_begin():
+    assert parse(Config, SMALLEST | {"seed": FIRST_SEED - 1}, "my.yaml").seed == FIRST_SEED - 1
+    assert "seed" in message(SMALLEST | {"seed": FIRST_SEED})
 
 
 def test_a_missing_key_is_named():
