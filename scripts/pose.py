@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     find.add_argument("--only", type=Path, nargs="+", help="files with the ids of the samples, one a line")
     find.add_argument("--data", type=Path, required=True, help="the dataset's data folder")
     find.add_argument("--settings", default="{}", help="the section `pose` of the configuration, as JSON")
+    find.add_argument("--embedded", action="store_true", help="the data are the embedded benchmark")
     find.add_argument("--subjects", type=Path, help="file that says who is judged, where the choice is wrong")
     find.add_argument("--shard", help="I-of-N: only this share of the sources, to shards/I-of-N.jsonl")
     find.add_argument("--workers", type=int, default=1, help="processes on a CPU, one thread each")
@@ -61,7 +62,7 @@ def find(options: argparse.Namespace) -> None:
         raise UserError(f"--settings: {first_problem(error)}") from error
     if not options.data.is_dir():
         raise UserError(f"{options.data}: the data folder is missing; see the dataset's instructions")
-    if lacking := missing(settings, options.data):
+    if lacking := missing(settings, options.data, embedded=options.embedded):
         raise UserError(lacking)
     listed = read_jsonl(options.samples, Sample)
     samples = chosen(listed, options.only)

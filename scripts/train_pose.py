@@ -23,7 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dataset", help="blocks: which dataset's")
     parser.add_argument("--out", type=Path, help="train: folder of checkpoints, which training goes on from")
     parser.add_argument("--steps", type=int, help="train: stop after this step (to go on later)")
-    parser.add_argument("--model", type=Path, help="evaluate: the network's file of numbers (.safetensors)")
+    parser.add_argument("--model", type=Path, help="evaluate: the network (.onnx or .safetensors)")
     parser.add_argument("--pictures", type=int, default=400, help="evaluate: at most so many of each dataset")
     parser.add_argument("--done", type=Path, help="file to write at the end (evaluate: the scores, as JSON)")
     parser.add_argument("--log", type=Path, help="log file")
@@ -51,12 +51,12 @@ def main(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace, plan: plans.Plan) -> None:
     """Train to the last step, from where the last run stopped."""
-    from aqa.training.pose.network import model
+    from aqa.training.pose.network import export_onnx, model
 
     model(plan.shape, plan.seed)  # says what is missing, in one line, before torch is imported
     import torch
 
-    from aqa.training.pose.trainer import trainer
+    from aqa.training.pose.trainer import MODEL, trainer
 
     torch.set_num_threads(1)
     data = claim(plan, args.blocks, args.out)
@@ -69,6 +69,8 @@ def train(args: argparse.Namespace, plan: plans.Plan) -> None:
         *(sum(len(block.pictures) for block in blocks), size / 1e6, training.step, plan.recipe.steps),
     )
     training.run(args.out, reporter(plan.recipe.steps), args.steps or plan.recipe.steps)
+    onnx = args.out / MODEL / "model.onnx"
+    export_onnx(onnx, plan.shape, training.averaged, plan.image_size)
     cli.log.info("step %d: %s; %.0f CPU seconds", training.step, training.means, time.process_time())
 
 

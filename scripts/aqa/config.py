@@ -53,10 +53,11 @@ class MediaStage(Section):
 class Pose(Section):
     """How the joints of the subject are found, for the representations that draw or crop by them."""
 
-    backend: Literal["precomputed", "ultralytics", "sam3d_body"] = Field(
+    backend: Literal["precomputed", "opencv", "ultralytics", "sam3d_body"] = Field(
         "precomputed",
         description="`precomputed` reads COCO-17 keypoints from a file in the data folder; `ultralytics` "
-        "runs any pose network of that library (AGPL-3.0); `sam3d_body` is the paper's, and needs a GPU.",
+        "runs any pose network of that library (AGPL-3.0), `opencv` those that it exported as .onnx, on the "
+        "CPU and without it; `sam3d_body` is the paper's, and needs a GPU.",
     )
     file: str = Field(
         "poses.jsonl",
@@ -66,7 +67,8 @@ class Pose(Section):
     weights: str | None = Field(
         None,
         description="File of the network: .onnx, .safetensors (with the network's .yaml beside it), .pt, "
-        ".ckpt, or a .yaml alone (random weights). Nothing is ever downloaded.",
+        ".ckpt, or a .yaml alone (random weights). Nothing is ever downloaded. `embedded` is the network of "
+        "docs/pose-net.md, for embedded data only.",
     )
     sha256: tuple[Sha256, ...] = Field(
         (),

@@ -49,7 +49,7 @@ def _no_poses(plan: Plan, dataset: str) -> str | None:
     made = Path(f"{plan.config.results}/pose/{dataset}/manifest.jsonl")
     if not plan.posed(dataset) or made.is_file():
         return None
-    lacking = needs.missing(plan.pose(dataset), Path(plan.data(dataset)), made_here=plan.embedded(dataset))
+    lacking = needs.missing(plan.pose(dataset), Path(plan.data(dataset)), embedded=plan.embedded(dataset))
     if lacking is None:
         return None
     cells = [cell for cell in plan.grid if cell.dataset == dataset]

@@ -27,7 +27,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "../pairs.py",
         "../paired.py",
     ),
-    "pose": (*_RECORDS, "pose", *_WALKED, "../pose.py"),
+    "pose": (*_RECORDS, "pose", *_WALKED, "../pose.py", "../../resources/pose-net"),
     "media": (*_RECORDS, "media", "pose/store.py", "../media.py", "../gather.py"),
     "masks": (*_RECORDS, "media", "masking", "../propose_masks.py", "../verify_masks.py", "../mask_video.py"),
     "render": (*_RECORDS, "grid.py", "datasets", "prompts", "models", "inference", "../render.py"),

@@ -244,7 +244,7 @@ def test_what_a_backend_lacks_is_known_before_any_job(
 
 
 def test_a_backend_that_has_everything_lacks_nothing(data: Path, sam: dict[str, Any]) -> None:
-    assert missing(Pose(), data, made_here=True) is None, "the embedded data bring their own poses"
+    assert missing(Pose(), data, embedded=True) is None, "the embedded data bring their own poses"
     boxes_file(data, 1)
     assert missing(Pose(), data) is None
     assert missing(Pose.model_validate(sam), data) is None

@@ -6,6 +6,8 @@ stopped job keeps them, and one that runs again makes only those whose recipe ch
 `media.shards` splits the job by sources.
 """
 
+from aqa.pose.needs import in_torch
+
 
 scattergather:
     pose=PLAN.config.media.shards,
@@ -14,7 +16,7 @@ scattergather:
 for dataset in filter(PLAN.posed, PLAN.config.datasets):
     sharded = PLAN.config.media.shards > 1
     part = f"{dataset}.{{scatteritem}}" if sharded else dataset
-    network = PLAN.pose(dataset).backend != "precomputed"
+    network = in_torch(PLAN.pose(dataset))
 
     rule:
         """Find the joints of who is judged, in each clip."""
@@ -45,6 +47,7 @@ for dataset in filter(PLAN.posed, PLAN.config.datasets):
             folder=lambda wildcards, output, up=int(sharded): str(Path(output[0]).parents[up]),
             optional=flags(
                 ("--subjects", PLAN.subjects(dataset)),
+                ("--embedded", PLAN.embedded(dataset)),
                 ("--accept-broken", PLAN.config.datasets[dataset].accept_broken_clips),
             ),
             shard=lambda wildcards: flag("--shard", wildcards.get("scatteritem")),

@@ -1,7 +1,7 @@
 """A small pose network, trained from nothing: `snakemake train_pose`, and `snakemake evaluate_pose`.
 
 Needs: config/training/pose-net.yaml and the embedded renderer; no other data. Nothing depends on it: a
-configuration that wants its poses found names `results/training/pose/model/model.safetensors` (docs/pose-net.md).
+configuration that wants its poses found names `results/training/pose/model/model.onnx` (docs/pose-net.md).
 Makes: blocks of rendered pictures (about 45 MB and 45 CPU seconds for each round of the five datasets), the
 checkpoints beside the model, undeclared, so that a stopped job goes on where it was, and the scores on rounds that
 were not trained on. The rules carry no digest of the code: hours of training are not begun anew because a file
@@ -40,7 +40,7 @@ rule train_pose:
         plan=POSE_TRAINING,
         blocks=PICTURES,
     output:
-        f"{POSE_TRAINED}/model/model.safetensors",
+        f"{POSE_TRAINED}/model/model.onnx",
     log:
         f"{LOGS}/training/pose/train.log",
     conda:

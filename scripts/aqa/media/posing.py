@@ -17,6 +17,8 @@ from aqa.media.errors import MediaError
 from aqa.media.walk import Source, attempt, opened
 from aqa.pose.base import Image, Person, PoseBackend, Refiner
 from aqa.pose.camera import CameraMotion, unmoved
+from aqa.pose.needs import weights_of
+from aqa.pose.opencv import OpenCV
 from aqa.pose.person import Scene, Subject, find_subject, poses_of
 from aqa.pose.precomputed import Line, tracks_of
 from aqa.pose.sam3d_body import Sam3dBody
@@ -107,9 +109,11 @@ def broken(sample_id: str, cause: str, frames: int = 0) -> PoseClip:
 @cache
 def networks(settings: Pose) -> Networks:
     """Load what the backend needs, once a process."""
-    if settings.backend == "precomputed" or settings.weights is None:
+    weights = weights_of(settings)
+    if settings.backend == "precomputed" or weights is None:
         return Networks(None, None)
-    weights = Path(settings.weights)
+    if settings.backend == "opencv":
+        return Networks(OpenCV(settings, weights), None)
     if settings.backend == "ultralytics":
         return Networks(Ultralytics(settings, weights), None)
     people = None

@@ -10,8 +10,13 @@ def device(settings: Pose) -> str:
     """Return `cpu` or `cuda`, as `pose.device` says.
 
     Raises:
-        UserError: a GPU is asked for and PyTorch sees none, or PyTorch is not installed.
+        UserError: a GPU is asked for and PyTorch sees none, or PyTorch is not installed; or the backend
+            runs on none.
     """
+    if settings.backend == "opencv":
+        if settings.device == "cuda":
+            raise UserError("pose.device cuda: pose.backend opencv runs on the CPU; take ultralytics")
+        return "cpu"
     if settings.device == "cpu":
         return "cpu"
     try:

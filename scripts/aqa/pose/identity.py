@@ -11,7 +11,7 @@ import numpy as np
 
 from aqa.config import Pose
 from aqa.files import digest, digest_file
-from aqa.pose.needs import SAM_3D_BODY, body_model
+from aqa.pose.needs import SAM_3D_BODY, body_model, in_torch, weights_of
 
 _NOT_DECIDING = {"weights", "detector", "code", "sha256", "trust", "device", "batch", "file"}
 """Settings whose names decide nothing: files count by their content, and devices do the same sums."""
@@ -23,12 +23,14 @@ def identity(settings: Pose) -> dict[str, Any]:
     """Return the settings, the digests of weights and foreign code, and the versions of the libraries."""
     numbers: dict[str, Any] = settings.model_dump(mode="json", exclude=_NOT_DECIDING)
     libraries: dict[str, str | None] = {"numpy": np.__version__, "opencv": cv2.__version__}
-    if settings.backend != "precomputed":
+    if in_torch(settings):
         libraries |= {name: _version(name) for name in ("torch", "ultralytics")}
-        files = [settings.weights, settings.detector]
-        if settings.backend == "sam3d_body" and settings.weights is not None:
-            files.append(str(body_model(Path(settings.weights))))
-        numbers["weights"] = [_digests(Path(file)) for file in files if file is not None]
+    if settings.backend != "precomputed":
+        weights = weights_of(settings)
+        files = [weights, None if settings.detector is None else Path(settings.detector)]
+        if settings.backend == "sam3d_body" and weights is not None:
+            files.append(body_model(weights))
+        numbers["weights"] = [_digests(file) for file in files if file is not None]
         numbers["code"] = (
             _code(Path(settings.code)) if settings.backend == "sam3d_body" and settings.code else None
         )

@@ -18,12 +18,13 @@ import yaml
 
 from aqa.config import Pose
 from aqa.errors import UserError
+from aqa.pose.opencv import OpenCV
 from aqa.pose.ultralytics import Ultralytics
 from aqa.pose.weights import trusted
 from aqa.training.pose import plan as plans
 from aqa.training.pose.evaluate import Score, evaluate, mean
 from aqa.training.pose.losses import JointLoss
-from aqa.training.pose.network import Shape, export, model
+from aqa.training.pose.network import Shape, export, export_onnx, model
 from aqa.training.pose.trainer import MODEL, STATE, Trainer, trainer
 
 pytestmark = pytest.mark.ultralytics
@@ -133,6 +134,30 @@ def test_the_exported_network_finds_what_the_trained_one_finds(folder: Path) -> 
     shutil.copy(weights, copy)
     with pytest.raises(UserError, match="must be described there"):
         Ultralytics(settings, copy / weights.name)
+
+
+def test_opencv_finds_what_ultralytics_finds(folder: Path) -> None:
+    plan, taught = opened(folder)
+    made = trainer(plan, taught, folder / "out")
+    numbers, weights = made.averaged, folder / "both" / "model.safetensors"
+    export(weights.parent, plan.shape, numbers)
+    export_onnx(weights.with_suffix(".onnx"), plan.shape, numbers, 96)
+    common = {"device": "cpu", "image_size": 96, "confidence": 0.05}
+    theirs = Ultralytics(Pose(backend="ultralytics", **common), weights)
+    mine = OpenCV(Pose(backend="opencv", **common), weights.with_suffix(".onnx"))
+    block, compared = taught[0], 0
+    for picture in block.pictures[:10]:
+        image = block.image(picture)
+        side = min(image.shape[:2])
+        image = np.ascontiguousarray(image[:side, :side])  # Ultralytics pads a square no less than OpenCV.
+        found, expected = mine.detect([image])[0], theirs.detect([image])[0]
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert one.score == pytest.approx(other.score, abs=0.01)
+            assert np.allclose(one.box, other.box, atol=0.5)
+            assert np.allclose(one.keypoints[:, :2], other.keypoints[:, :2], atol=0.5, equal_nan=True)
+            compared += 1
+    assert compared > 5
 
 
 def test_the_joints_loss_is_one_minus_the_similarity_where_nothing_pulls_from_afar() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aqa.config import Pose
-from aqa.pose.base import Person
+from aqa.pose.base import Person, PoseBackend
+from aqa.pose.opencv import OpenCV
 from aqa.pose.ultralytics import Ultralytics
 from aqa.records import Record
 from aqa.scoring.intervals import Resampler
@@ -68,8 +70,7 @@ def evaluate(
     Raises:
         UserError: the network cannot be loaded.
     """
-    settings = Pose(backend="ultralytics", weights=str(weights), device="cpu", image_size=image_size)
-    network = Ultralytics(settings, weights)
+    network = _opened(weights, image_size)
     pools: dict[str, list[tuple[int, Picture]]] = {}
     for place, block in enumerate(blocks):
         pools.setdefault(block.dataset, []).extend((place, picture) for picture in block.pictures)
@@ -86,6 +87,13 @@ def evaluate(
         files = [f"{place} {picture.media}" for place, picture in pool]
         scores.append(_score(name, np.array(values), files, found))
     return scores
+
+
+def _opened(weights: Path, image_size: int) -> PoseBackend:
+    """Open a network by what the pose stage would take for a file of its kind."""
+    backend: Literal["opencv", "ultralytics"] = "opencv" if weights.suffix == ".onnx" else "ultralytics"
+    settings = Pose(backend=backend, weights=str(weights), device="cpu", image_size=image_size)
+    return OpenCV(settings, weights) if backend == "opencv" else Ultralytics(settings, weights)
 
 
 def _spaced(pool: Sequence[tuple[int, Picture]], most: int) -> Iterator[tuple[int, Picture]]:

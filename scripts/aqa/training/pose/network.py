@@ -6,8 +6,10 @@ features of a sixteenth and a thirty-second of the picture only: figures are lar
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,7 @@ def model(shape: Shape, seed: int) -> Any:
     os.environ.update(YOLO_AUTOINSTALL="false", YOLO_OFFLINE="1", YOLO_VERBOSE="false")
     os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="aqa-yolo-"))
     try:
+        import onnx  # noqa: F401 - at the end of a training, PyTorch writes the network by means of it
         import torch
         from ultralytics.nn.tasks import PoseModel
     except ImportError as error:
@@ -90,7 +93,7 @@ def model(shape: Shape, seed: int) -> Any:
 
 
 def export(folder: Path, shape: Shape, numbers: Any) -> None:
-    """Write the network where the pose stage reads it: numbers as safetensors, the description beside them.
+    """Write the network as `pose.backend: ultralytics` reads it: `model.safetensors`, `model.yaml` beside it.
 
     `numbers`: the network's state. Half precision is enough for weights and halves the file.
     """
@@ -98,9 +101,41 @@ def export(folder: Path, shape: Shape, numbers: Any) -> None:
 
     with atomic(folder / "model.yaml") as stream:
         stream.write(yaml.safe_dump(description(shape), sort_keys=False).encode())
-    small = {
+    with atomic(folder / "model.safetensors") as stream:
+        stream.write(save(_halves(numbers)))
+
+
+def export_onnx(path: Path, shape: Shape, numbers: Any, side: int) -> None:
+    """Write the network of `export` as ultralytics writes ONNX, for square pictures of `side` pixels.
+
+    Its answer is (1, 56, places), in pixels of the square: `aqa.pose.opencv` reads it.
+    """
+    import torch
+
+    network = model(shape, 0)
+    network.load_state_dict(_halves(numbers))
+    network = network.eval().fuse(verbose=False)
+    head = network.model[-1]
+    head.export, head.format = True, "onnx"
+    found = io.BytesIO()
+    with warnings.catch_warnings():
+        # The newer exporter needs a further library and writes what OpenCV does not read.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network,
+            torch.zeros(1, 3, side, side),
+            found,
+            dynamo=False,
+            opset_version=17,
+            input_names=["images"],
+            output_names=["output0"],
+        )
+    with atomic(path) as stream:
+        stream.write(found.getvalue())
+
+
+def _halves(numbers: Any) -> dict[str, Any]:
+    return {
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in numbers.items()
     }
-    with atomic(folder / "model.safetensors") as stream:
-        stream.write(save(small))
