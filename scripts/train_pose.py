@@ -69,8 +69,7 @@ def train(args: argparse.Namespace, plan: plans.Plan) -> None:
         *(sum(len(block.pictures) for block in blocks), size / 1e6, training.step, plan.recipe.steps),
     )
     training.run(args.out, reporter(plan.recipe.steps), args.steps or plan.recipe.steps)
-    onnx = args.out / MODEL / "model.onnx"
-    export_onnx(onnx, plan.shape, training.averaged, plan.image_size)
+    export_onnx(args.out / MODEL / "model.onnx", plan.shape, training.averaged, plan.image_size)
     cli.log.info("step %d: %s; %.0f CPU seconds", training.step, training.means, time.process_time())
 
 

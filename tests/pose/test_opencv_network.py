@@ -9,9 +9,10 @@ import pytest
 
 from aqa.config import Pose
 from aqa.errors import UserError
+from aqa.pose.base import GREY
 from aqa.pose.devices import device
 from aqa.pose.needs import EMBEDDED, in_torch, missing, weights_of
-from aqa.pose.opencv import GREY, ROWS, OpenCV, square
+from aqa.pose.opencv import ROWS, OpenCV, square
 from aqa.training.pose.evaluate import evaluate
 from aqa.training.pose.pictures import Wanted, read_block, write_block
 from aqa.training.rounds import FIRST_SEED

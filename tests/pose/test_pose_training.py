@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from aqa.errors import UserError
+from aqa.pose.base import GREY
 from aqa.pose.store import JOINTS
 from aqa.training.pose import plan as plans
 from aqa.training.pose.evaluate import similarity
 from aqa.training.pose.pictures import LINES, PIXELS, Block, Picture, Wanted, read_block, write_block
-from aqa.training.pose.views import GREY, LARGEST, MIRRORED, Variation, view
+from aqa.training.pose.views import LARGEST, MIRRORED, Variation, view
 from aqa.training.rounds import DONE, FIRST_SEED, made_block, rendered
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ scattergather:
 for dataset in filter(PLAN.posed, PLAN.config.datasets):
     sharded = PLAN.config.media.shards > 1
     part = f"{dataset}.{{scatteritem}}" if sharded else dataset
-    network = in_torch(PLAN.pose(dataset))
+    heavy = in_torch(PLAN.pose(dataset))
 
     rule:
         """Find the joints of who is judged, in each clip."""
@@ -33,13 +33,13 @@ for dataset in filter(PLAN.posed, PLAN.config.datasets):
         benchmark:
             f"{RESULTS}/benchmarks/pose/{part}.tsv"
         conda:
-            "../../envs/pose.yaml" if network else "../../envs/media.yaml"
+            "../../envs/pose.yaml" if heavy else "../../envs/media.yaml"
         threads: 2
         resources:
             **growing(
-                mem_mb=16000 if network else 2000,
-                runtime=1440 if network else 60,
-                gpu=int(network and PLAN.pose(dataset).device != "cpu"),
+                mem_mb=16000 if heavy else 2000,
+                runtime=1440 if heavy else 60,
+                gpu=int(heavy and PLAN.pose(dataset).device != "cpu"),
             ),
         params:
             data=PLAN.data(dataset),

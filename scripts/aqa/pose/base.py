@@ -16,6 +16,12 @@ Array: TypeAlias = NDArray[np.float64]
 
 KEYPOINTS = 17
 
+MOST_PEOPLE = 100
+"""So many people of a picture are kept, the most certain."""
+
+GREY = 114
+"""What ultralytics puts around a picture that does not fill its frame."""
+
 
 @dataclass(frozen=True)
 class Person:

@@ -11,17 +11,12 @@ import numpy as np
 
 from aqa.config import Pose
 from aqa.errors import UserError
-from aqa.pose.base import KEYPOINTS, Array, Image, Person, cleaned
+from aqa.pose.base import GREY, KEYPOINTS, MOST_PEOPLE, Array, Image, Person, cleaned
 from aqa.pose.devices import device
 from aqa.pose.weights import trusted
 
-GREY = 114
-"""What ultralytics puts around a picture that does not fill the network's square."""
-
 OVERLAP = 0.7
 """Of two boxes that share more than this, as intersection over union, the less certain one goes."""
-
-MOST_PEOPLE = 100
 
 ROWS = 4 + 1 + 3 * KEYPOINTS
 """What the network says of each place: a box, how certain a person is, the joints."""
@@ -68,14 +63,19 @@ class OpenCV:
         shown, placed = square(image, self._settings.image_size)
         found = self._run(cv2.dnn.blobFromImage(shown, 1 / 255, swapRB=True))
         certain = found[found[:, 4] > self._settings.confidence]
-        corners = certain[:, :2] - certain[:, 2:4] / 2
-        boxes = np.concatenate([corners, certain[:, 2:4]], axis=1)
-        kept = cv2.dnn.NMSBoxes(boxes.tolist(), certain[:, 4].tolist(), self._settings.confidence, OVERLAP)
-        people = [_person(certain[at], placed, image) for at in np.ravel(kept)[:MOST_PEOPLE].astype(int)]
-        return [
-            Person(one.box, cleaned(one.keypoints, self._settings.joint_confidence), one.score)
-            for one in people
-        ]
+        certain[:, :2] -= certain[:, 2:4] / 2  # From the middle of a box to its left and top.
+        boxes, scores = certain[:, :4], certain[:, 4]
+        kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self._settings.confidence, OVERLAP)
+        joints = cleaned(certain[:, 5:].reshape(-1, KEYPOINTS, 3), self._settings.joint_confidence)
+        most = np.array(image.shape[1::-1], np.float64)
+        moved = np.array([placed.left, placed.top], np.float64)
+        people = []
+        for at in np.ravel(kept)[:MOST_PEOPLE].astype(int):
+            ends = np.stack([boxes[at, :2], boxes[at, :2] + boxes[at, 2:]])
+            box = np.clip((ends - moved) / placed.scale, 0.0, most).ravel()
+            joints[at, :, :2] = np.clip((joints[at, :, :2] - moved) / placed.scale, 0.0, most)
+            people.append(Person(box, joints[at], float(scores[at])))
+        return people
 
     def _run(self, blob: Any) -> Array:
         """Return what the network says of each place (places, ROWS), in pixels of the square."""
@@ -106,17 +106,6 @@ def square(image: Image, side: int) -> tuple[Image, Placed]:
     part = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     shown[top : top + size[1], left : left + size[0]] = part
     return shown, Placed(scale, left, top)
-
-
-def _person(row: Array, placed: Placed, image: Image) -> Person:
-    """Return the person of a row of the answer, in the picture's pixels."""
-    ends = np.concatenate([row[:2] - row[2:4] / 2, row[:2] + row[2:4] / 2]).reshape(2, 2)
-    joints = row[5:].reshape(KEYPOINTS, 3).copy()
-    most = np.array(image.shape[1::-1], np.float64)
-    moved = np.array([placed.left, placed.top], np.float64)
-    box = np.clip((ends - moved) / placed.scale, 0.0, most).ravel()
-    joints[:, :2] = np.clip((joints[:, :2] - moved) / placed.scale, 0.0, most)
-    return Person(box, joints, float(row[4]))
 
 
 def _told(error: cv2.error) -> str:

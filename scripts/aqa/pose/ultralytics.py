@@ -14,14 +14,12 @@ import numpy as np
 
 from aqa.config import Pose
 from aqa.errors import UserError
-from aqa.pose.base import KEYPOINTS, Image, Person, cleaned, no_joints
+from aqa.pose.base import KEYPOINTS, MOST_PEOPLE, Image, Person, cleaned, no_joints
 from aqa.pose.devices import device
 from aqa.pose.weights import trusted
 
 PERSON = 0
 """The class of people, in pose networks and in detectors trained on COCO."""
-
-MOST_PEOPLE = 100
 
 
 class Ultralytics:

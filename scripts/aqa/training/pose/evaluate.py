@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aqa.config import Pose
+from aqa.media.posing import networks
 from aqa.pose.base import Person, PoseBackend
-from aqa.pose.opencv import OpenCV
-from aqa.pose.ultralytics import Ultralytics
 from aqa.records import Record
 from aqa.scoring.intervals import Resampler
 from aqa.scoring.ratios import ratio
@@ -90,10 +89,12 @@ def evaluate(
 
 
 def _opened(weights: Path, image_size: int) -> PoseBackend:
-    """Open a network by what the pose stage would take for a file of its kind."""
+    """Open a network as the pose stage does, with the backend that takes a file of its kind."""
     backend: Literal["opencv", "ultralytics"] = "opencv" if weights.suffix == ".onnx" else "ultralytics"
     settings = Pose(backend=backend, weights=str(weights), device="cpu", image_size=image_size)
-    return OpenCV(settings, weights) if backend == "opencv" else Ultralytics(settings, weights)
+    people = networks(settings).people
+    assert people is not None  # Both backends find people.
+    return people
 
 
 def _spaced(pool: Sequence[tuple[int, Picture]], most: int) -> Iterator[tuple[int, Picture]]:

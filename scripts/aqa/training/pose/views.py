@@ -8,13 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aqa.pose.base import GREY
 from aqa.pose.store import JOINTS
 from aqa.training.pose.pictures import Image, Picture
 
 Array = NDArray[np.float64]
-
-GREY = 114
-"""What ultralytics puts around a picture that does not fill its frame."""
 
 MIRRORED = [
     JOINTS.index(name.replace("left", "\0").replace("right", "left").replace("\0", "right"))
