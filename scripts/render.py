@@ -1,4 +1,4 @@
-"""Render the requests of the cells that share a dataset, a representation and a model."""
+"""Render the requests of the cells that share a dataset and a model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def arguments() -> argparse.Namespace:
         help="ids of the samples to ask about: a file for all cells, or one a cell",
     )
     parser.add_argument(
-        "--manifest", type=Path, nargs="+", required=True, help="media manifests, one a profile"
+        "--manifest",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="media manifests, .../<representation>/<profile>/manifest.jsonl: those that the cells show",
     )
     parser.add_argument("--media", type=Path, required=True, help="folder of all media")
     parser.add_argument("--model", type=Path, required=True, help="the model's file")
@@ -59,18 +63,11 @@ def main(args: argparse.Namespace) -> None:
     """Write `requests.jsonl` into every cell's folder, and `drafts.json`, which lists unapproved texts."""
     samples = read_jsonl(args.samples, Sample)
     orders = _orders(args)
-    judged = set().union(*(order.ids for order in orders if order.cell.task == "judge"))
-    asked = [sample for sample in samples if sample.sample_id in judged]
     model = parse(ModelFile, load_yaml(args.model), str(args.model))
     context = models.Context(media=args.media, seed=args.seed, training=samples, poses=args.poses)
     dataset = datasets.resolve(args.dataset, args.data)
-    clips = _clips(args, samples, model)
-    if missing := [sample.sample_id for sample in asked if sample.sample_id not in clips]:
-        raise UserError(f"{args.manifest[0]}: no clip for {len(missing)} samples, the first {missing[0]}")
+    seen = _seen(args, orders, samples, model)
     texts = load_reviewed(args.dataset, args.wording)
-    shown = None
-    if args.examples is not None:
-        shown = requests.with_examples(asked, samples, clips, read_jsonl(args.examples, Examples))
     pairs = read_jsonl(args.pairs, Pair) if args.pairs is not None else None
     paired_by = _drafts_of_pairs(args.pairs_report)
     common = {
@@ -81,6 +78,7 @@ def main(args: argparse.Namespace) -> None:
     }
     by_id = {sample.sample_id: sample for sample in samples}
     for folder, cell, ids, repeats in orders:
+        clips, examples = seen[cell.representation]
         how = {**common, "strategy": cell.strategy, "representation": cell.representation}
         if cell.task == "compare":
             if pairs is None:
@@ -88,9 +86,9 @@ def main(args: argparse.Namespace) -> None:
             drafts = paired_by
             rendered = comparisons.build([pair for pair in pairs if pair.anchor in ids], by_id, clips, **how)
         else:
-            mine = [sample for sample in asked if sample.sample_id in ids]
+            mine = [sample for sample in samples if sample.sample_id in ids]
             drafts = _drafts(cell.strategy, mine, texts, allow=args.allow_draft)
-            rendered = requests.build(mine, clips, texts=texts, examples=shown, **how)
+            rendered = requests.build(mine, clips, texts=texts, examples=examples, **how)
         if repeats > 1 and (why := models.deterministic(model)):
             cli.log.warning("%s: asked %d times, but %s: the answers will not differ", folder, repeats, why)
         rendered = requests.repeated(rendered, repeats)
@@ -126,16 +124,47 @@ def _orders(args: argparse.Namespace) -> list[_Order]:
     ]
 
 
-def _clips(args: argparse.Namespace, samples: Sequence[Sample], model: ModelFile) -> dict[str, Clip]:
+class _Seen(NamedTuple):
+    """What cells of one representation show: the clip of each sample, and, where listed, its examples."""
+
+    clips: dict[str, Clip]
+    examples: requests.Shown | None
+
+
+def _seen(
+    args: argparse.Namespace, orders: Sequence[_Order], samples: Sequence[Sample], model: ModelFile
+) -> dict[str, _Seen]:
+    """Return what the cells of each representation show."""
+    chosen = read_jsonl(args.examples, Examples) if args.examples is not None else None
+    seen = {}
+    for representation in dict.fromkeys(order.cell.representation for order in orders):
+        ids = [o.ids for o in orders if o.cell.task == "judge" and o.cell.representation == representation]
+        judged = frozenset[str]().union(*ids)
+        asked = [sample for sample in samples if sample.sample_id in judged]
+        clips = _clips(args, representation, samples, model)
+        if missing := [sample.sample_id for sample in asked if sample.sample_id not in clips]:
+            raise UserError(
+                f"{representation}: the manifests have no clip for {len(missing)} samples,"
+                f" the first {missing[0]}"
+            )
+        shown = None if chosen is None else requests.with_examples(asked, samples, clips, chosen)
+        seen[representation] = _Seen(clips, shown)
+    return seen
+
+
+def _clips(
+    args: argparse.Namespace, representation: str, samples: Sequence[Sample], model: ModelFile
+) -> dict[str, Clip]:
     """Return the clip of each sample in the media profile that the model sees of its exercise."""
     exercises = {sample.sample_id: sample.exercise for sample in samples}
+    manifests = [manifest for manifest in args.manifest if manifest.parent.parent.name == representation]
     clips = {}
-    for manifest in args.manifest:
+    for manifest in manifests:
         profile = manifest.parent.name
         folder = manifest.parent.relative_to(args.media).as_posix()
         for clip in requests.placed(read_jsonl(manifest, Clip), folder):
             exercise = exercises.get(clip.sample_id, "")
-            if len(args.manifest) == 1 or profiles.resolve(model.profile, args.dataset, exercise) == profile:
+            if len(manifests) == 1 or profiles.resolve(model.profile, args.dataset, exercise) == profile:
                 clips[clip.sample_id] = clip
     return clips
 

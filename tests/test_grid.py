@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from aqa.config import Cells, parse
 from aqa.errors import UserError
-from aqa.grid import Axes, Cell, build, group, score_key, session_key
+from aqa.grid import Axes, Cell, build, group, render_key, score_key, session_key
 
 AXES = Axes(
     tasks={"gym": ("judge", "compare"), "pool": ("judge",)},
@@ -106,6 +106,14 @@ def test_no_scoring_job_needs_more_than_one_session_or_dataset():
         for members in group(grid, lambda cell, session=session: score_key(cell, session)).values():
             assert len({session_key(cell, session) for cell in members}) == 1
             assert len({cell.dataset for cell in members}) == 1
+
+
+def test_no_rendering_job_waits_for_joints_for_a_cell_that_shows_none():
+    grid = build(cells(include=[{}]), AXES)
+    for session in ("cell", "dataset", "model"):
+        for members in group(grid, lambda cell, session=session: render_key(cell, session)).values():
+            assert len({score_key(cell, session) for cell in members}) == 1
+            assert len({cell.representation == "original" for cell in members}) == 1
 
 
 def test_a_cell_is_asked_as_often_as_its_most_demanding_block_says():

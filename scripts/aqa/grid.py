@@ -115,6 +115,13 @@ def build(wanted: Cells, axes: Axes) -> Grid:
     )
 
 
+def render_key(cell: Cell, session: Session) -> tuple[str, ...]:
+    """Return what cells of one rendering job have in common: none waits for joints that it does not draw."""
+    if session == "cell":
+        return (cell.model, *cell[:4])
+    return (cell.model, cell.dataset, "original" if cell.representation == "original" else "drawn")
+
+
 def session_key(cell: Cell, session: Session) -> tuple[str, ...]:
     """Return what cells of one inference job have in common."""
     if session == "cell":

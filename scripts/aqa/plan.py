@@ -89,9 +89,8 @@ class Plan:
 
     def seen(self, dataset: str) -> list[str]:
         """Return the media manifests that show the pixels of a dataset's sources to some cell."""
-        cells = [cell for cell in self.grid if cell.dataset == dataset]
-        shown = [cell for cell in cells if cell.representation != "skeleton_only"]
-        return list(dict.fromkeys(file for cell in shown for file in self.manifests(cell)))
+        cells = (cell for cell in self.grid if cell.dataset == dataset)
+        return self.manifests(cell for cell in cells if cell.representation != "skeleton_only")
 
     def file(self, cell: Cell, name: str) -> str:
         """Return the path of one of a cell's files."""
@@ -111,10 +110,14 @@ class Plan:
         }
         return [exercise for exercise in self.metadata[dataset].exercises if exercise in needed]
 
-    def manifests(self, cell: Cell) -> list[str]:
-        """Return the media manifests that a cell's requests are rendered from."""
-        folder = f"{self.config.results}/media/{cell.dataset}/{cell.representation}"
-        return [f"{folder}/{profile}/manifest.jsonl" for profile in self.profiles(cell.model, cell.dataset)]
+    def manifests(self, cells: Iterable[Cell]) -> list[str]:
+        """Return the media manifests that the requests of cells are rendered from, each once."""
+        folders = {
+            f"{self.config.results}/media/{cell.dataset}/{cell.representation}/{profile}": None
+            for cell in cells
+            for profile in self.profiles(cell.model, cell.dataset)
+        }
+        return [f"{folder}/manifest.jsonl" for folder in folders]
 
     def targets(self, dataset: str) -> dict[str, dict[str, Any]]:
         """Return the media manifests of a dataset that some cell needs, each with what makes it
@@ -224,9 +227,9 @@ class Plan:
         of_all = self.config.scoring.unit if metadata.kind == "classification" else None
         return own or of_all or metadata.unit
 
-    def render_key(self, cell: Cell) -> tuple[str, str, str]:
+    def render_key(self, cell: Cell) -> tuple[str, ...]:
         """Return what cells of one rendering job have in common."""
-        return cell.dataset, cell.representation, cell.model
+        return grid.render_key(cell, self.models[cell.model].session)
 
     def session_key(self, cell: Cell) -> tuple[str, ...]:
         """Return what cells of one inference job have in common."""

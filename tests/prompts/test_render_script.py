@@ -81,6 +81,37 @@ def test_examples_that_are_needed_and_not_given_stop_in_one_line(folder):
     assert not (cell / "requests.jsonl").exists()
 
 
+def test_the_cells_of_one_job_show_each_its_own_representation(folder):
+    drawn = folder / "media" / "egoexo-fitness" / "skeleton_overlay" / "native" / "manifest.jsonl"
+    write_jsonl(drawn, [clip(name) for name in "abcd"])
+    cells = [
+        Path("cells/egoexo-fitness/judge") / f"skeleton_{how}" / "base/random" for how in ("only", "overlay")
+    ]
+    manifests = [
+        folder / "media/egoexo-fitness" / f"skeleton_{how}" / "native/manifest.jsonl"
+        for how in ("overlay", "only")
+    ]
+    fixed = ("--media", folder / "media", "--model", MODEL, "--cells", *cells)
+    done = run("render.py", folder, *fixed, "--manifest", *manifests)
+    assert done.returncode == 0, done.stderr
+    for cell in cells:
+        for request in read_jsonl(folder / cell / "requests.jsonl", Request):
+            clips = [
+                part.file for message in request.messages for part in message.content if part.type != "text"
+            ]
+            assert clips
+            assert all(file.startswith(f"egoexo-fitness/{cell.parts[3]}/native/") for file in clips)
+
+
+def test_a_representation_without_a_manifest_stops_in_one_line(folder):
+    cell = "cells/egoexo-fitness/judge/original/base/random"
+    manifest = "media/egoexo-fitness/skeleton_only/native/manifest.jsonl"
+    fixed = ("--manifest", manifest, "--media", "media", "--model", MODEL, "--cells", cell)
+    done = run("render.py", folder, *fixed)
+    assert done.returncode == 1
+    assert "original: the manifests have no clip for 2 samples, the first a" in done.stderr
+
+
 def test_a_missing_guideline_stops_the_cell_with_the_way_to_supply_it(folder):
     cell, done = render(folder, "negative_guidelines")
     assert done.returncode == 1

@@ -32,7 +32,7 @@ def test_it_waits_for_poses_and_changed_rules_ask_only_it_again(made: Study, tmp
     rules.write_text(rules.read_text().replace("(0.8,)", "(9.9,)"))
     again = study.make("results/scores.csv")
     assert set(again.jobs) == {
-        "render_fitness-aqa_original_geometry",
+        "render_geometry_fitness-aqa_original",
         "infer_geometry_fitness-aqa",
         "score_geometry_fitness-aqa",
         "collect",

@@ -81,7 +81,7 @@ def test_a_single_target_in_an_empty_folder_needs_only_its_own_stages(tmp_path):
     study.configure(**CONFIG)
     jobs = study.make("-n", f"results/cells/{CELLS[2]}/requests.jsonl").jobs
     assert jobs == dict.fromkeys(
-        ("embed", "index", "subset", "media_mtl-aqa", "render_mtl-aqa_original_random"), 1
+        ("embed", "index", "subset", "media_mtl-aqa", "render_random_mtl-aqa_original"), 1
     )
 
 

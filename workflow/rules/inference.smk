@@ -6,16 +6,17 @@ Makes: one rule for each group of cells that one process can serve, with concret
 finished one asks nothing again.
 """
 
-for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key).items():
+for key, cells in group(PLAN.grid, PLAN.render_key).items():
+    dataset, model = cells[0].dataset, cells[0].model
 
     rule:
-        """Render the requests of the cells that share a dataset, a representation and a model."""
+        """Render the requests of cells that share a dataset and a session, and wait for joints or do not."""
         name:
-            f"render_{dataset}_{representation}_{model}"
+            f"render_{'_'.join(key)}"
         input:
             samples=f"{RESULTS}/datasets/{dataset}/samples.jsonl",
             evaluated=list(dict.fromkeys(map(PLAN.asked, cells))),
-            manifests=PLAN.manifests(cells[0]),
+            manifests=PLAN.manifests(cells),
             poses=PLAN.poses(cells),
             verified=PLAN.verified(dataset),
             examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
@@ -28,7 +29,7 @@ for (dataset, representation, model), cells in group(PLAN.grid, PLAN.render_key)
             [PLAN.file(cell, "requests.jsonl") for cell in cells],
             [PLAN.file(cell, "drafts.json") for cell in cells],
         log:
-            f"{LOGS}/render/{dataset}_{representation}_{model}.log",
+            f"{LOGS}/render/{'_'.join(key)}.log",
         localrule: True
         conda:
             "../../envs/core.yaml"
