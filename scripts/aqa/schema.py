@@ -27,6 +27,7 @@ FULL: Mapping[str, Any] = {
     "datasets": {dataset: {} for dataset in _DATASETS},
     "models": [*_BASELINES, _TINY],
     "profiles": {"native": {}, "tiny": {"max_frames": 8}},
+    "pose": {"backend": "opencv", "weights": "embedded", "image_size": 224, "stride": 4},
     "cells": {"include": list(_GRID)},
 }
 """The embedded benchmark on all of its samples: config/full.yaml, `make full`."""
@@ -92,8 +93,8 @@ def _section(values: Section, depth: int) -> Iterator[str]:
         value = getattr(values, name)
         if depth == 0:
             yield ""
-        width = 100 - len(indent)
-        yield from (f"{indent}# {line}" for line in textwrap.wrap(field.description or "", width))
+        described = textwrap.wrap(field.description or "", 100 - len(indent), break_on_hyphens=False)
+        yield from (f"{indent}# {line}" for line in described)
         if isinstance(value, Section):
             yield f"{indent}{name}:"
             yield from _section(value, depth + 1)
