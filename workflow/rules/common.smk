@@ -56,6 +56,10 @@ onstart:
         sys.exit(f"vlm-aqa: {problem}")
     if not prepares(workflow.dag_settings.targets) and (problem := obstacle(PLAN)):
         sys.exit(f"{WHO}: {problem}")
+    # Snakemake 9 starts one more timer, for good, with every job that ends while others wait: after 150 jobs it looks
+    # for the next one 150 times a second. The timers serve to hand a queue few jobs at once; one machine has none.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def misused(targets):
