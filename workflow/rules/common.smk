@@ -95,6 +95,17 @@ def refused(dataset, model):
     return flag("--refuse", refusal(PLAN, dataset, model))
 
 
+def share():
+    """Return how many cores a job that handles all clips of a dataset takes: on one machine its share of them.
+
+    A job of two cores waits until both are free, and they idle while a session of one core still runs. Each of
+    eight workers has room in the memory that these jobs ask for.
+    """
+    if workflow.remote_exec or not workflow.local_exec:
+        return 2
+    return min(8, max(1, workflow.cores // len(PLAN.config.datasets)))
+
+
 def growing(**resources):
     """Return resources of which memory and time grow by half with each attempt; profiles say how many there are."""
     return {

@@ -13,7 +13,7 @@ rule embed:
         f"{LOGS}/embed/{{dataset}}.log",
     conda:
         "../../envs/media.yaml"
-    threads: 2
+    threads: lambda wildcards: share()
     resources:
         **growing(mem_mb=2000, runtime=20),
     params:

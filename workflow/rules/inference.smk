@@ -88,6 +88,7 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
             [PLAN.file(cell, "responses.jsonl") for cell in cells],
         log:
             f"{LOGS}/infer/{'_'.join(key)}.log",
+        priority: 1  # Sessions take longest.
         localrule: job.light
         conda:
             "../../envs/inference.yaml" if job.environment is None else f"../../envs/{job.environment}"
