@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from aqa import cli
-from aqa.errors import UserError
+from aqa.errors import UserError, lacking
 from aqa.files import write_jsonl
 from aqa.training import recipe
 from aqa.training.corpus import Course
@@ -77,10 +77,7 @@ def needs() -> None:
         import torch  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            f"training a model: {error.name} is not installed; run with the conda environments (--sdm conda, "
-            "envs/transformers.yaml), or install requirements-transformers.lock"
-        ) from error
+        raise lacking("training a model", error, "transformers") from error
 
 
 def train_one(

@@ -13,6 +13,14 @@ class UserError(Exception):
     """
 
 
+def lacking(what: str, error: ImportError, environment: str) -> UserError:
+    """Return what to say where `what` needs a package that only envs/<environment>.yaml has."""
+    return UserError(
+        f"{what} needs packages that are not here ({error}); run with the conda environments (--sdm conda, "
+        f"envs/{environment}.yaml), or install requirements-{environment}.lock"
+    )
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest valid name, else the list of valid names."""
     names = sorted(valid)

@@ -79,7 +79,7 @@ def test_a_missing_package_is_named_with_the_next_step(tmp_path: Path) -> None:
     assert done.stdout.startswith(
         "tiny.yaml: the backend transformers needs packages that are not here (no torch"
     )
-    assert "pip install 'vlm-aqa[transformers]'" in done.stdout
+    assert "install requirements-transformers.lock" in done.stdout
 
 
 @pytest.mark.parametrize(

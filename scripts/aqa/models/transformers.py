@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aqa.config import ModelFile, parse
-from aqa.errors import UserError
+from aqa.errors import UserError, lacking
 from aqa.models import _transformers_sampling as sampling
 from aqa.models._in_process import Engine, InProcess, Shared, check
 from aqa.models._weights import Weights
@@ -127,11 +127,7 @@ class Transformers(InProcess):
             try:
                 importlib.import_module(package)
             except ImportError as error:
-                raise UserError(
-                    f"{self._place}: the backend transformers needs packages that are not here ({error}); "
-                    "run snakemake with --software-deployment-method conda, or pip install "
-                    "'vlm-aqa[transformers]'"
-                ) from None
+                raise lacking(f"{self._place}: the backend transformers", error, "transformers") from None
         from aqa.models._transformers_engine import TorchEngine
 
         folder = self._weights.fetch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aqa.config import Pose
-from aqa.errors import UserError
+from aqa.errors import UserError, lacking
 
 
 def device(settings: Pose) -> str:
@@ -22,10 +22,7 @@ def device(settings: Pose) -> str:
     try:
         import torch
     except ImportError as error:
-        raise UserError(
-            f"pose.backend {settings.backend}: torch is not installed; run with the conda environments "
-            "(--sdm conda, envs/pose.yaml)"
-        ) from error
+        raise lacking(f"pose.backend {settings.backend}", error, "pose") from error
     if torch.cuda.is_available():
         return "cuda"
     if settings.device == "cuda":

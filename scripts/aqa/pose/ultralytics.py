@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from aqa.config import Pose
-from aqa.errors import UserError
+from aqa.errors import UserError, lacking
 from aqa.pose.base import KEYPOINTS, MOST_PEOPLE, Image, Person, cleaned, no_joints
 from aqa.pose.devices import device
 from aqa.pose.weights import trusted
@@ -85,10 +85,7 @@ def _load(weights: Path, joints: bool) -> Any:
         import torch
         from ultralytics import YOLO
     except ImportError as error:
-        raise UserError(
-            f"pose.backend ultralytics: {error.name} is not installed; run with the conda environments "
-            "(--sdm conda, envs/pose.yaml), or install ultralytics as that file says"
-        ) from error
+        raise lacking("pose.backend ultralytics", error, "pose") from error
     _provide_torchvision()
     torch.set_num_threads(1)
     torch.manual_seed(0)  # A network from its YAML alone has random weights: the same each time.

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from aqa.errors import UserError
+from aqa.errors import lacking
 from aqa.files import atomic
 
 JOINTS = 17
@@ -84,10 +84,7 @@ def model(shape: Shape, seed: int) -> Any:
         import torch
         from ultralytics.nn.tasks import PoseModel
     except ImportError as error:
-        raise UserError(
-            f"training a pose network: {error.name} is not installed; run with the conda environments "
-            "(--sdm conda, envs/pose.yaml), or install ultralytics as that file says"
-        ) from error
+        raise lacking("training a pose network", error, "pose") from error
     torch.manual_seed(seed)
     return PoseModel(description(shape), ch=3, verbose=False)
 
