@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from aqa.errors import UserError
@@ -88,9 +88,15 @@ def fill(text: str, facts: Mapping[str, Any], place: str, *, strategies: bool = 
         UserError: it fails; one line, names the place.
     """
     try:
-        return _environment(strategies).from_string(text).render(facts).strip()
+        return _template(text, strategies).render(facts).strip()
     except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
         raise UserError(f"{place}: the template fails ({error})") from None
+
+
+@lru_cache(maxsize=1024)
+def _template(text: str, strategies: bool) -> Template:
+    """Return the compiled text: compiling takes far longer than filling, and all samples share few texts."""
+    return _environment(strategies).from_string(text)
 
 
 @cache
