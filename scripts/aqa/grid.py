@@ -117,9 +117,8 @@ def build(wanted: Cells, axes: Axes) -> Grid:
 
 def render_key(cell: Cell, session: Session) -> tuple[str, ...]:
     """Return what cells of one rendering job have in common: none waits for joints that it does not draw."""
-    if session == "cell":
-        return (cell.model, *cell[:4])
-    return (cell.model, cell.dataset, "original" if cell.representation == "original" else "drawn")
+    key = score_key(cell, session)
+    return key if session == "cell" else (*key, "original" if cell.representation == "original" else "drawn")
 
 
 def session_key(cell: Cell, session: Session) -> tuple[str, ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 
 import pytest
@@ -36,15 +34,11 @@ finally:
 
 
 def test_no_job_that_ends_leaves_a_timer_behind_that_looks_for_work(tmp_path):
-    study = Study(tmp_path)
+    study = Study(tmp_path, program=(sys.executable, "-c", COUNTING))
     study.configure(**{**CONFIG, "datasets": {"llm-fms": {}}})
-    target = study.results / "datasets" / "llm-fms" / "evaluated.txt"
-    places = ("--snakefile", study.snakefile, "--directory", tmp_path, "--configfile", tmp_path / "my.yaml")
-    command = [sys.executable, "-c", COUNTING, str(target.relative_to(tmp_path)), *places, "--cores", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert target.is_file()
-    assert "timers: 0" in done.stdout
+    done = study.make("results/datasets/llm-fms/evaluated.txt")
+    assert (study.results / "datasets" / "llm-fms" / "evaluated.txt").is_file()
+    assert "timers: 0" in done.said
 
 
 @pytest.mark.parametrize(

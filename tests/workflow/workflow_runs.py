@@ -49,6 +49,7 @@ class Study:
 
     folder: Path
     snakefile: Path = ROOT / "Snakefile"
+    program: tuple[str | Path, ...] = (SNAKEMAKE,)
 
     @property
     def results(self) -> Path:
@@ -62,7 +63,7 @@ class Study:
         """Run snakemake with two cores and my.yaml, and wait."""
         finished = subprocess.run(
             [
-                *(SNAKEMAKE, "--snakefile", self.snakefile, "--directory", self.folder),
+                *(*self.program, "--snakefile", self.snakefile, "--directory", self.folder),
                 *("--configfile", self.folder / "my.yaml", "--cores", "2", *arguments),
             ],
             cwd=self.folder,
@@ -82,7 +83,7 @@ class Study:
     def copy(self, folder: Path) -> Study:
         """Return a copy of the whole folder, times included."""
         shutil.copytree(self.folder, folder, copy_function=shutil.copy2, symlinks=True)
-        return Study(folder, self.snakefile)
+        return Study(folder, self.snakefile, self.program)
 
 
 CONFIG = {

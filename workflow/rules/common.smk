@@ -95,7 +95,7 @@ def refused(dataset, model):
     return flag("--refuse", refusal(PLAN, dataset, model))
 
 
-def share():
+def share(wildcards):
     """Return how many cores a job that handles all clips of a dataset takes: on one machine its share of them.
 
     A job of two cores waits until both are free, and they idle while a session of one core still runs. Each of

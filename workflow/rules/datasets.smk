@@ -13,7 +13,7 @@ rule embed:
         f"{LOGS}/embed/{{dataset}}.log",
     conda:
         "../../envs/media.yaml"
-    threads: lambda wildcards: share()
+    threads: share
     resources:
         **growing(mem_mb=2000, runtime=20),
     params:

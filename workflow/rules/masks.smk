@@ -26,7 +26,7 @@ for dataset in [name for name, metadata in PLAN.metadata.items() if metadata.vis
             f"{LOGS}/masks/{dataset}/propose.log",
         conda:
             "../../envs/media.yaml"
-        threads: lambda wildcards: share()
+        threads: share
         resources:
             **growing(mem_mb=4000, runtime=1440),
         params:
@@ -57,7 +57,7 @@ for dataset in [name for name, metadata in PLAN.metadata.items() if metadata.vis
             f"{LOGS}/masks/{dataset}/verify.log",
         conda:
             "../../envs/media.yaml"
-        threads: lambda wildcards: share()
+        threads: share
         resources:
             **growing(mem_mb=4000, runtime=1440),
         params:

@@ -44,7 +44,7 @@ for dataset, targets in ((dataset, PLAN.targets(dataset)) for dataset in PLAN.co
             f"{RESULTS}/benchmarks/{place}.tsv"
         conda:
             "../../envs/media.yaml"
-        threads: lambda wildcards: share()
+        threads: share
         resources:
             **growing(mem_mb=2000, runtime=240),
         params:

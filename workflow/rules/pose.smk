@@ -34,7 +34,7 @@ for dataset in filter(PLAN.posed, PLAN.config.datasets):
             f"{RESULTS}/benchmarks/pose/{part}.tsv"
         conda:
             "../../envs/pose.yaml" if heavy else "../../envs/media.yaml"
-        threads: 2 if heavy else lambda wildcards: share()
+        threads: 2 if heavy else share
         resources:
             **growing(
                 mem_mb=16000 if heavy else 2000,
