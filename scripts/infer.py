@@ -34,6 +34,9 @@ def arguments(values: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--samples", type=Path, nargs="*", default=[], metavar="FILE", help="what a baseline learns from"
     )
+    parser.add_argument(
+        "--pairs", type=Path, nargs="*", default=[], metavar="FILE", help="comparisons with their truth"
+    )
     parser.add_argument("--poses", type=Path, metavar="FILE", help="manifest of the poses that it judges by")
     parser.add_argument("--accept-failed", type=_share, default=0.0, metavar="SHARE", help="0 to 1")
     parser.add_argument(
@@ -69,6 +72,7 @@ def main(values: list[str] | None = None) -> None:
         media=chosen.media,
         seed=chosen.seed,
         samples=chosen.samples,
+        pairs=chosen.pairs,
         poses=chosen.poses,
         accept_failed=chosen.accept_failed,
         ask_rejected=chosen.ask_rejected,

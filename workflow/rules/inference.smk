@@ -82,6 +82,7 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
         input:
             requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
             samples=PLAN.dataset_files(cells, "samples.jsonl"),
+            pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
             poses=PLAN.poses(cells),
             model=PLAN.model_paths[cells[0].model],
         output:
@@ -102,7 +103,7 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
             seed=PLAN.config.seed,
             accept=PLAN.config.inference.accept_failed,
             again=flag("--ask-rejected", PLAN.config.inference.ask_rejected),
-            poses=lambda wildcards, input: flags(("--poses", input.poses)),
+            optional=lambda wildcards, input: flags(("--pairs", input.pairs), ("--poses", input.poses)),
             # Not a plain value, so that another cap makes no finished session run again.
             caps=lambda wildcards, input: flags(
                 ("--max-cost-usd", PLAN.config.inference.max_cost_usd),
@@ -115,4 +116,4 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
         shell:
             "python $AQA/infer.py --model-id {params.model} --model {input.model:q}"
             " --samples {input.samples:q} --media {params.media:q} --journals {params.journals:q}"
-            " --seed {params.seed} {params.poses} --accept-failed {params.accept} {params.again} {params.caps} {params.refuse} --cells {params.cells:q} --log {log:q}"
+            " --seed {params.seed} {params.optional} --accept-failed {params.accept} {params.again} {params.caps} {params.refuse} --cells {params.cells:q} --log {log:q}"

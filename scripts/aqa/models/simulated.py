@@ -22,9 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -32,9 +29,9 @@ from pydantic import Field, model_validator
 
 from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
-from aqa.files import digest, read_jsonl
+from aqa.files import digest
 from aqa.models.base import Backend, Context, Reply, Unbilled
-from aqa.records import Outcome, Pair, Question, Request, Sample, TextPart, Value, answer_key
+from aqa.records import Outcome, Question, Request, TextPart, Value, answer_key
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -78,7 +75,6 @@ class Options(Section):
         0.0, ge=-0.5, le=0.5, description='How much more often than half "first" is said in a comparison.'
     )
     unusable: Rates = Field(default_factory=Rates, description="Rates of unusable answers.")
-    pairs: tuple[str, ...] = Field((), description="Files of pairs (pairs.jsonl), for comparisons.")
 
     @model_validator(mode="after")
     def _probabilities(self) -> Self:
@@ -104,7 +100,7 @@ def create(model: ModelFile, context: Context, place: str) -> Backend:
             f"{place}: the title '{model.title}' must begin with '{TITLE}', so that nobody takes its numbers "
             "for a model's"
         )
-    return SimulatedJudge(options, context.seed, context.training)
+    return SimulatedJudge(options, context)
 
 
 class SimulatedJudge(Unbilled):
@@ -112,11 +108,11 @@ class SimulatedJudge(Unbilled):
 
     remote = False
 
-    def __init__(self, options: Options, seed: int, samples: Sequence[Sample]) -> None:
+    def __init__(self, options: Options, context: Context) -> None:
         self._options = options
-        self._seed = seed
-        self._truth = {sample.sample_id: sample.truth for sample in samples}
-        self._pairs = cache(self._read_pairs)
+        self._seed = context.seed
+        self._truth = {sample.sample_id: sample.truth for sample in context.training}
+        self._pairs = {pair.pair_id: pair for pair in context.pairs}
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,7 +124,7 @@ class SimulatedJudge(Unbilled):
 
     def identity(self) -> dict[str, Any]:
         """Return what is planted, the seed, and the digest of the truths."""
-        planted = self._options.model_dump(mode="json", exclude={"pairs"})
+        planted = self._options.model_dump(mode="json")
         return {"backend": "simulated", "planted": planted, "seed": self._seed, "truth": digest(self._truth)}
 
     async def ask(self, request: Request) -> Reply:
@@ -174,11 +170,9 @@ class SimulatedJudge(Unbilled):
         return others[int(rng.integers(len(others)))]
 
     def _compared(self, request: Request, rng: Generator) -> str:
-        pair = self._pairs().get(request.sample_id)
+        pair = self._pairs.get(request.sample_id)
         if pair is None:
-            raise UserError(
-                f"pair '{request.sample_id}' is in no file of 'pairs'; name its pairs.jsonl there"
-            )
+            raise UserError(f"pair '{request.sample_id}' is unknown; give its file with --pairs")
         first_is_better = pair.better == ORDERS[request.item]
         preference = self._options.position_preference * (1 if first_is_better else -1)
         right = rng.random() < self._options.accuracy + preference
@@ -187,6 +181,3 @@ class SimulatedJudge(Unbilled):
     def _shift(self, request: Request) -> float:
         text = " ".join(part.text for part in request.messages[-1].content if isinstance(part, TextPart))
         return sum(shift for phrase, shift in self._options.phrases.items() if phrase in text)
-
-    def _read_pairs(self) -> dict[str, Pair]:
-        return {pair.pair_id: pair for file in self._options.pairs for pair in read_jsonl(Path(file), Pair)}

@@ -179,7 +179,7 @@ class VLLM(Unbilled):
             serve=_serve.counted(flags),
         )
         self._secrets = dict(context.secrets)
-        context = Context(context.media, context.seed, context.training, self._secrets)
+        context = Context(context.media, context.seed, context.training, secrets=self._secrets)
         self._client = _Client(model, endpoint, context, place, guided=options.guided)
 
     def identity(self) -> dict[str, Any]:
