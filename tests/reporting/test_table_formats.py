@@ -130,6 +130,10 @@ def test_chance_that_differs_between_models_is_not_printed(tmp_path):
         for model, chance in (("random", 0.5), ("qwen", 0.45))
     ]
     assert all(row.model for row in table_1(tmp_path, rows).rows)
+    shared = study.score(study.DIVES, "qwen", "spearman", 0.6, chance=0.0)
+    table = table_1(tmp_path, [*rows, shared])
+    notes = render.table_notes(table, study.labels(), "x", intervals=False)
+    assert any("– where it differs between models" in note for note in notes)
 
 
 def test_the_root_form_prints_only_where_there_is_some(tmp_path):

@@ -47,13 +47,22 @@ def notes(rows: Sequence[Row], labels: Labels) -> list[str]:
         said.append("–: not run.")
     if any(entry.state == "undefined" for entry in entries):
         said.append("NaN: undefined for these predictions; the reason stands in the report.")
-    if any(row.model is None for row in rows):
-        said.append("Chance: expected value of guessing uniformly at random, in the unit of the metric.")
+    said += chance(rows)
     said.append(POLICIES[labels.policy])
     said += samples(entries, labels)
     said += synthetic([dataset for dataset in labels.datasets if _scores(entries, dataset.id)], labels)
     said += definitions(entries)
     return said
+
+
+def chance(rows: Iterable[Row]) -> list[str]:
+    """Return what the row of chance holds, and why a place of it is empty."""
+    entries = [entry for row in rows if row.model is None for entry in row.entries]
+    if not entries:
+        return []
+    said = "Chance: expected value of guessing uniformly at random, in the unit of the metric"
+    reasons = sorted({entry.reason for entry in entries} - {""})
+    return ["; – where ".join([said, *reasons]) + "."]
 
 
 def interval_note(rows: Iterable[Row], labels: Labels) -> str:

@@ -13,6 +13,8 @@ from aqa.reporting.layout import METRICS, Layout, Metric
 from aqa.reporting.notes import notes
 from aqa.reporting.scores import Scores, is_defined
 
+SEVERAL_CHANCES = "it differs between models, which judged different samples (scores.csv has each)"
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -159,8 +161,8 @@ def _chance(rows: Sequence[Row]) -> Row | None:
 
     People have a truth of their own, and so another chance.
 
-    Chance is a property of the truth; where it differs between models (policy `answered` scores
-    other samples for each) the place stays empty.
+    Chance is a property of the truth; where it differs between models (limited cells and the policy
+    `answered` score other samples for each) the place stays empty.
     """
     entries = []
     models = [row for row in rows if not (row.model and row.model.people)]
@@ -170,9 +172,11 @@ def _chance(rows: Sequence[Row]) -> Row | None:
             for entry in column
             if entry.score is not None and not math.isnan(entry.score.chance)
         ]
-        same = bool(known) and max(known) - min(known) < 1e-9
         metric = column[0].metric
-        entries.append(Entry(metric, "value", value=known[0]) if same else Entry(metric, "absent"))
+        if known and max(known) - min(known) < 1e-9:
+            entries.append(Entry(metric, "value", value=known[0]))
+        else:
+            entries.append(Entry(metric, "absent", reason=SEVERAL_CHANCES if known else ""))
     if all(entry.state == "absent" for entry in entries):
         return None
     return Row(None, None, tuple(entries), "baseline")
