@@ -22,7 +22,7 @@ else
 endif
 	@echo "Done: open results/report.html"
 
-## full: as run, but the tiny model sees every sample of the embedded benchmark (a quarter of an hour)
+## full: as run, but the tiny model sees every sample of the embedded benchmark (about twice as long)
 full: $(VENV)/.run
 	$(SNAKEMAKE) --configfile config/full.yaml
 	@echo "Done: open results/report.html"
