@@ -34,10 +34,10 @@ def arguments(values: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--samples", type=Path, nargs="*", default=[], metavar="FILE", help="what a baseline learns from"
     )
-    parser.add_argument(
-        "--pairs", type=Path, nargs="*", default=[], metavar="FILE", help="comparisons with their truth"
-    )
     parser.add_argument("--poses", type=Path, metavar="FILE", help="manifest of the poses that it judges by")
+    parser.add_argument(
+        "--pairs", type=Path, nargs="*", default=[], metavar="FILE", help="pairs whose truth it reads"
+    )
     parser.add_argument("--accept-failed", type=_share, default=0.0, metavar="SHARE", help="0 to 1")
     parser.add_argument(
         "--ask-rejected",
@@ -72,8 +72,8 @@ def main(values: list[str] | None = None) -> None:
         media=chosen.media,
         seed=chosen.seed,
         samples=chosen.samples,
-        pairs=chosen.pairs,
         poses=chosen.poses,
+        pairs=chosen.pairs,
         accept_failed=chosen.accept_failed,
         ask_rejected=chosen.ask_rejected,
         refuse=chosen.refuse,

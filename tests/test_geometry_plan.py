@@ -1,4 +1,4 @@
-"""What the plan makes of a model that judges by poses, and of people who rate."""
+"""What the plan makes of a model that judges by poses or reads the truth, and of people who rate."""
 
 from __future__ import annotations
 
@@ -51,6 +51,23 @@ def test_of_pairs_it_needs_the_partners_too(tmp_path: Path) -> None:
     pairs = {"tasks": ["compare"], "strategies": ["base"], "representations": ["original"]}
     listed = load(tmp_path, "geometry", include=(pairs,)).posed("mtl-aqa")
     assert [Path(file).name for file in listed] == ["paired.txt"]
+
+
+def test_a_simulated_judge_reads_the_pairs_that_its_cells_compare_and_no_other_model_reads_any(
+    tmp_path: Path,
+) -> None:
+    pairs = {**ORIGINAL, "tasks": ["compare"], "datasets": ["mtl-aqa"]}
+    chosen = load(
+        tmp_path,
+        "random",
+        "simulated-skilled",
+        include=(ORIGINAL, pairs),
+        model_files=[str(ROOT / folder) for folder in ("config/models", "tests/workflow/simulated")],
+    )
+    cells = {name: [cell for cell in chosen.grid if cell.model == name] for name in chosen.models}
+    assert {cell.dataset for cell in cells["simulated-skilled"]} == {"llm-fms", "mtl-aqa"}
+    assert chosen.pairs(cells["simulated-skilled"]) == [f"{tmp_path}/results/datasets/mtl-aqa/pairs.jsonl"]
+    assert chosen.pairs(cells["random"]) == []
 
 
 def test_data_of_ones_own_have_no_cells_of_it_and_need_no_poses(tmp_path: Path) -> None:

@@ -142,9 +142,9 @@ class Plan:
         """Say whether a strategy of the cells shows in-context examples."""
         return any(prompts.load_strategy(cell.strategy).examples for cell in cells)
 
-    def compares(self, cells: Iterable[Cell]) -> bool:
-        """Say whether one of the cells compares pairs."""
-        return any(cell.task == "compare" for cell in cells)
+    def comparing(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Return those of the cells that compare pairs."""
+        return [cell for cell in cells if cell.task == "compare"]
 
     def wording(self, dataset: str) -> str | None:
         """Return the file of a user's own reviewed texts: the configured one, or the one beside the data."""
@@ -193,6 +193,11 @@ class Plan:
         """Return the manifests of the poses that the models of the cells judge by."""
         posed = [cell for cell in cells if models.needs(self.models[cell.model]).poses]
         return list(dict.fromkeys(f"{self.config.results}/pose/{cell[0]}/manifest.jsonl" for cell in posed))
+
+    def pairs(self, cells: Iterable[Cell]) -> list[str]:
+        """Return the files of the pairs whose truth the models of the cells read."""
+        reading = [cell for cell in cells if models.needs(self.models[cell.model]).pairs]
+        return self.dataset_files(self.comparing(reading), "pairs.jsonl")
 
     def pose(self, dataset: str) -> Pose:
         """Return how joints are found in a dataset."""

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from aqa import models
 from aqa.config import ModelFile
 from aqa.errors import UserError
-from aqa.files import digest
+from aqa.files import digest, write_jsonl
 from aqa.models.base import Context
 from aqa.records import Media, Message, Pair, Question, Request, Sample, TextPart
 
@@ -41,7 +41,7 @@ def sample(sample_id="s", truth=TRUTH):
 
 def judge(seed=1, title="Simulated judge", truth=TRUTH, pairs=(), **planted):
     file = ModelFile(title=title, backend="simulated", options=planted)
-    return models.create(file, Context(Path(), seed, [sample(truth=truth)], pairs), "simulated-x.yaml")
+    return models.create(file, Context(Path(), seed, [sample(truth=truth)], pairs=pairs), "simulated-x.yaml")
 
 
 def request(*questions, number=0, text="Judge.", item="", repeat=0, sample_id="s"):
@@ -113,13 +113,19 @@ def test_a_score_is_the_truth_with_normal_noise_cut_at_the_scale():
     assert rates(always.tolist()) == {10.0: near(0.3), 6.0: near(0.7)}
 
 
-def test_a_comparison_is_right_as_planted_and_prefers_a_position():
+@pytest.fixture
+def pairs(tmp_path):
     pair = Pair(
         pair_id="pair", exercise="squat", item="", text="?", anchor="a", partner="b",
         anchor_subject="p1", partner_subject="p2", better="partner",
     )  # fmt: skip
+    write_jsonl(tmp_path / "pairs.jsonl", [pair])
+    return [tmp_path / "pairs.jsonl"]
+
+
+def test_a_comparison_is_right_as_planted_and_prefers_a_position(pairs):
     question = Question(item="answer", text="?", options=("first", "second"))
-    backend = judge(accuracy=0.7, position_preference=0.2, pairs=[pair])
+    backend = judge(accuracy=0.7, position_preference=0.2, pairs=pairs)
     shown = {
         item: rates([a["answer"] for a in answers(backend, question, item=item, sample_id="pair")])
         for item in ("anchor_first", "partner_first")

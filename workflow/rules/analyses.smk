@@ -83,7 +83,7 @@ if REPEATED:
             metrics=[PLAN.file(cell, "metrics.json") for cell in REPEATED],
             predictions=[PLAN.file(cell, "predictions.csv") for cell in REPEATED],
             samples=PLAN.dataset_files(REPEATED, "samples.jsonl"),
-            pairs=PLAN.dataset_files([cell for cell in REPEATED if cell.task == "compare"], "pairs.jsonl"),
+            pairs=PLAN.dataset_files(PLAN.comparing(REPEATED), "pairs.jsonl"),
         output:
             f"{ANALYSES}/reliability.csv",
         log:

@@ -20,8 +20,8 @@ for key, cells in group(PLAN.grid, PLAN.render_key).items():
             poses=PLAN.poses(cells),
             verified=PLAN.verified(dataset),
             examples=PLAN.dataset_files(cells, "examples.jsonl") if PLAN.shows_examples(cells) else [],
-            pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
-            report=PLAN.dataset_files(cells, "pairs_report.json") if PLAN.compares(cells) else [],
+            pairs=PLAN.dataset_files(PLAN.comparing(cells), "pairs.jsonl"),
+            report=PLAN.dataset_files(PLAN.comparing(cells), "pairs_report.json"),
             texts=PLAN.own_files(dataset, "dataset.yaml"),
             wording=PLAN.wording(dataset) or [],
             model=PLAN.model_paths[model],
@@ -82,7 +82,7 @@ for key, cells in group(PLAN.grid, PLAN.session_key).items():
         input:
             requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
             samples=PLAN.dataset_files(cells, "samples.jsonl"),
-            pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
+            pairs=PLAN.pairs(cells),
             poses=PLAN.poses(cells),
             model=PLAN.model_paths[cells[0].model],
         output:

@@ -13,7 +13,7 @@ for key, cells in group(PLAN.grid, PLAN.score_key).items():
             samples=f"{RESULTS}/datasets/{cells[0].dataset}/samples.jsonl",
             evaluated=f"{RESULTS}/datasets/{cells[0].dataset}/evaluated.txt",
             asked=list(dict.fromkeys(map(PLAN.asked, cells))),
-            pairs=PLAN.dataset_files(cells, "pairs.jsonl") if PLAN.compares(cells) else [],
+            pairs=PLAN.dataset_files(PLAN.comparing(cells), "pairs.jsonl"),
             requests=[PLAN.file(cell, "requests.jsonl") for cell in cells],
             drafts=[PLAN.file(cell, "drafts.json") for cell in cells],
             responses=[PLAN.file(cell, "responses.jsonl") for cell in cells],

@@ -27,7 +27,7 @@ from aqa.inference.progress import Progress, Tally
 from aqa.inference.scheduler import Limits
 from aqa.models import Backend, Context, Reply, TransientError
 from aqa.models.base import BatchBackend
-from aqa.records import Pair, Request, Sample
+from aqa.records import Request, Sample
 
 PAID_GRACE_S = 60.0
 """How long answers that have to be paid anyway are waited for when a session is stopped."""
@@ -49,8 +49,8 @@ class Plan:
     media: Path
     seed: int
     samples: Sequence[Path] = ()
-    pairs: Sequence[Path] = ()
     poses: Path | None = None
+    pairs: Sequence[Path] = ()
     accept_failed: float = 0.0
     ask_rejected: bool = False
     refuse: str | None = None
@@ -121,9 +121,9 @@ def load_model(plan: Plan) -> Model:
     """
     file = parse(ModelFile, load_yaml(plan.model_file), str(plan.model_file))
     training = tuple(sample for path in plan.samples for sample in read_jsonl(path, Sample))
-    pairs = tuple(pair for path in plan.pairs for pair in read_jsonl(path, Pair))
-    secrets = dict(os.environ)
-    context = Context(plan.media, plan.seed, training, pairs, secrets=secrets, poses=plan.poses)
+    context = Context(
+        plan.media, plan.seed, training, secrets=dict(os.environ), poses=plan.poses, pairs=plan.pairs
+    )
     backend = models.create(file, context, str(plan.model_file))
     identity = backend.identity()
     return Model(file, backend, identity, digest(identity))

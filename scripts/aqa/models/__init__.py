@@ -20,6 +20,9 @@ _HEAVY = {"transformers", "vllm"}
 _BY_POSES = {"geometry"}
 """Backends that judge by the joints of who is judged, with rules that a dataset brings."""
 
+_BY_TRUTH = {"simulated"}
+"""Backends that read which of two samples is the better one."""
+
 
 def backends() -> set[str]:
     """Return the names of all backends."""
@@ -53,12 +56,14 @@ def deterministic(model: ModelFile) -> str | None:
 
 class Needs(NamedTuple):
     """What a job that asks a model needs; `environment` is a file of `envs`, None the one for all; `poses`:
-    the manifest of the dataset's poses; `light`: so little that it is not worth a cluster's while."""
+    the manifest of the dataset's poses; `pairs`: the pairs that it compares, with their truth; `light`: so
+    little that it is not worth a cluster's while."""
 
     environment: str | None
     threads: int
     resources: dict[str, int | str]
     poses: bool
+    pairs: bool
     light: bool
 
 
@@ -74,7 +79,8 @@ def needs(model: ModelFile, place: str = "model") -> Needs:
         raise UserError(f"{place}: resources.threads is {threads!r}; a number above 0 is expected")
     environment = f"{model.backend}.yaml" if model.backend in _HEAVY else None
     light = model.baseline and model.resources is None
-    return Needs(environment, threads, resources, poses=model.backend in _BY_POSES, light=light)
+    by_poses, by_truth = model.backend in _BY_POSES, model.backend in _BY_TRUTH
+    return Needs(environment, threads, resources, poses=by_poses, pairs=by_truth, light=light)
 
 
 def impossible(model: ModelFile, dataset: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
-from aqa.records import Outcome, Pair, Request, Sample, Usage
+from aqa.records import Outcome, Request, Sample, Usage
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,19 @@ class Context:
     """What a backend may know besides its file.
 
     `media` is the folder that `MediaPart.file` is relative to. `training` are the samples that a
-    baseline may learn from, `pairs` the comparisons whose truth a simulated judge reads. `secrets` come
-    from the environment and are never written anywhere. `logs` is where a server that the backend starts
-    may leave its log; None: a private folder of this machine. `poses` is the manifest of a dataset's poses,
-    for a backend that judges by them (`models.needs`).
+    baseline may learn from. `secrets` come from the environment and are never written anywhere. `logs` is
+    where a server that the backend starts may leave its log; None: a private folder of this machine. `poses`
+    is the manifest of a dataset's poses and `pairs` are files of pairs, for a backend that judges by them
+    (`models.needs`).
     """
 
     media: Path
     seed: int
     training: Sequence[Sample] = ()
-    pairs: Sequence[Pair] = ()
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     logs: Path | None = None
     poses: Path | None = None
+    pairs: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -29,9 +30,9 @@ from pydantic import Field, model_validator
 
 from aqa.config import ModelFile, Section, parse
 from aqa.errors import UserError
-from aqa.files import digest
+from aqa.files import digest, read_jsonl
 from aqa.models.base import Backend, Context, Reply, Unbilled
-from aqa.records import Outcome, Question, Request, TextPart, Value, answer_key
+from aqa.records import Outcome, Pair, Question, Request, TextPart, Value, answer_key
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -112,7 +113,8 @@ class SimulatedJudge(Unbilled):
         self._options = options
         self._seed = context.seed
         self._truth = {sample.sample_id: sample.truth for sample in context.training}
-        self._pairs = {pair.pair_id: pair for pair in context.pairs}
+        self._files = context.pairs
+        self._pairs = cache(self._read_pairs)
 
     async def __aenter__(self) -> Self:
         return self
@@ -170,7 +172,7 @@ class SimulatedJudge(Unbilled):
         return others[int(rng.integers(len(others)))]
 
     def _compared(self, request: Request, rng: Generator) -> str:
-        pair = self._pairs.get(request.sample_id)
+        pair = self._pairs().get(request.sample_id)
         if pair is None:
             raise UserError(f"pair '{request.sample_id}' is unknown; give its file with --pairs")
         first_is_better = pair.better == ORDERS[request.item]
@@ -181,3 +183,6 @@ class SimulatedJudge(Unbilled):
     def _shift(self, request: Request) -> float:
         text = " ".join(part.text for part in request.messages[-1].content if isinstance(part, TextPart))
         return sum(shift for phrase, shift in self._options.phrases.items() if phrase in text)
+
+    def _read_pairs(self) -> dict[str, Pair]:
+        return {pair.pair_id: pair for file in self._files for pair in read_jsonl(file, Pair)}

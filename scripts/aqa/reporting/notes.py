@@ -61,8 +61,9 @@ def chance(rows: Iterable[Row]) -> list[str]:
     if not entries:
         return []
     said = "Chance: expected value of guessing uniformly at random, in the unit of the metric"
-    reasons = sorted({entry.reason for entry in entries} - {""})
-    return ["; – where ".join([said, *reasons]) + "."]
+    for reason in sorted({entry.reason for entry in entries if entry.reason}):
+        said += f"; – where {reason}"
+    return [f"{said}."]
 
 
 def interval_note(rows: Iterable[Row], labels: Labels) -> str:

@@ -123,7 +123,7 @@ def _score(plan: Plan, cells: Iterable[Cell], folder: Path) -> None:
         place = Path(plan.config.results, "datasets", dataset)
         samples = {sample.sample_id: sample for sample in read_jsonl(place / "samples.jsonl", Sample)}
         pairs = None
-        if plan.compares(mine):
+        if plan.comparing(mine):
             pairs = {pair.pair_id: pair for pair in read_jsonl(place / "pairs.jsonl", Pair)}
         settings = Settings(
             kind=plan.metadata[dataset].kind,
